@@ -1,0 +1,5 @@
+"""Screenshot -> Screen(elements)."""
+
+from core.screen.elements import Element, IconGuess, Kind, Screen
+
+__all__ = ["Element", "IconGuess", "Kind", "Screen"]
