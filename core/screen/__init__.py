@@ -1,5 +1,5 @@
 """Screenshot -> Screen(elements)."""
 
-from core.screen.elements import Element, IconGuess, Kind, Screen
+from core.screen.elements import Element, IconGuess, Kind, ParseOptions, Parser, Screen, Word
 
-__all__ = ["Element", "IconGuess", "Kind", "Screen"]
+__all__ = ["Element", "IconGuess", "Kind", "ParseOptions", "Parser", "Screen", "Word"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
+
+from PIL import Image
 
 from core.geometry import Box, Size
 
@@ -19,12 +22,21 @@ class IconGuess:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word of a text and where it stands, in pixels of the screenshot."""
+
+    text: str
+    box: Box
+
+
+@dataclass(frozen=True)
 class Element:
     """One thing on the screen.
 
     ``id`` is its mark: 1, 2, 3 ... in reading order. ``box`` is in pixels of the screenshot. ``text`` is what stands on
     it, empty where nothing does. ``icons`` are guesses of what its icon shows, best first, empty where it has none.
-    ``confidence`` is 0..1, the detector's or the recogniser's.
+    ``confidence`` is 0..1, the detector's or the recogniser's. ``words`` locate the parts of ``text`` in reading order,
+    so that a link inside a line can be clicked.
     """
 
     id: int
@@ -34,6 +46,22 @@ class Element:
     clickable: bool = False
     icons: tuple[IconGuess, ...] = ()
     confidence: float = 1.0
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True)
+class ParseOptions:
+    """What a person may set. ``None`` takes the parser's own default.
+
+    ``box_threshold``: elements less confident than this (0..1) are left out. ``iou_threshold``: of two boxes that
+    overlap by more than this (0..1), one is kept. ``image_side``: the longer side, in pixels, at which the models look
+    at the screenshot. ``language``: what the text recogniser reads.
+    """
+
+    box_threshold: float | None = None
+    iou_threshold: float | None = None
+    image_side: int | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,3 +76,16 @@ class Screen:
     def element(self, id: int) -> Element | None:
         """The element that bears this mark."""
         return next((element for element in self.elements if element.id == id), None)
+
+
+class Parser(Protocol):
+    """Turns screenshots into screens.
+
+    ``parse`` is a generator, because a page can only stop generators: it yields the name of each stage as it begins it
+    ("reading text", "finding controls", ...), often enough that a stop takes effect within about a second, and returns
+    the Screen. ``image`` is RGB.
+    """
+
+    name: str
+
+    def parse(self, image: Image.Image, options: ParseOptions = ParseOptions()) -> Generator[str, None, Screen]: ...
