@@ -1,0 +1,98 @@
+"""Texts and controls of one screen made into one list, as OmniParser does it.
+
+A text inside a control becomes the control's text, a control inside a text is a letter mistaken for one, and of two
+controls that overlap too much the surer one stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from core.geometry import Box
+from core.screen.elements import Element
+
+INSIDE = 0.8  # the share of a box that must lie in another for it to count as inside
+ROW = 0.5  # elements whose centres differ by less than this share of their height stand in one row
+
+
+def merge(texts: Sequence[Element], controls: Sequence[Element], iou_threshold: float) -> list[Element]:
+    """One list of elements, in no particular order.
+
+    ``iou_threshold`` 0..1: of two controls, or two texts, that overlap by more than this, the more confident is kept.
+    A text goes to the smallest control that holds it. An icon inside a button, beside or above its text, becomes the
+    button's icon; anywhere else, as in a search box, it is an element of its own.
+    """
+    texts, controls = distinct(texts, iou_threshold), distinct(controls, iou_threshold)
+    controls = [c for c in controls if not any(_letter(c, text) for text in texts)]
+    held: dict[int, list[Element]] = {}
+    free = []
+    for text in texts:
+        holders = [i for i, control in enumerate(controls) if text.box.inside(control.box) >= INSIDE]
+        if holders:
+            held.setdefault(min(holders, key=lambda i: controls[i].box.area), []).append(text)
+        else:
+            free.append(text)
+    labelled = [_with_text(control, held.get(i, [])) for i, control in enumerate(controls)]
+    return [*free, *_absorb_icons(labelled)]
+
+
+def distinct(elements: Sequence[Element], iou_threshold: float) -> list[Element]:
+    """Greedy non-maximum suppression: surest first, dropping what overlaps a kept one by more than the threshold."""
+    kept: list[Element] = []
+    for element in sorted(elements, key=lambda element: (-element.confidence, -element.box.area)):
+        if all(element.box.iou(other.box) <= iou_threshold for other in kept):
+            kept.append(element)
+    return kept
+
+
+def number(elements: Sequence[Element]) -> tuple[Element, ...]:
+    """Ids 1, 2, 3 ... in reading order: rows from top to bottom, each from left to right."""
+    rows: list[list[Element]] = []
+    for element in sorted(elements, key=lambda element: element.box.center.y):
+        row = rows[-1] if rows else None
+        if row is not None and _same_row(row[0].box, element.box):
+            row.append(element)
+        else:
+            rows.append([element])
+    ordered = [element for row in rows for element in sorted(row, key=lambda element: element.box.x1)]
+    return tuple(replace(element, id=id) for id, element in enumerate(ordered, start=1))
+
+
+def _letter(control: Element, text: Element) -> bool:
+    return control.box.inside(text.box) >= INSIDE and control.box.area < 0.7 * text.box.area
+
+
+def _with_text(control: Element, texts: list[Element]) -> Element:
+    if not texts:
+        return control
+    lines = number(texts)
+    return replace(
+        control,
+        text=" ".join(line.text for line in lines),
+        words=tuple(word for line in lines for word in line.words),
+        confidence=max(control.confidence, *(line.confidence for line in lines)),
+    )
+
+
+def _absorb_icons(controls: list[Element]) -> list[Element]:
+    absorbed: set[int] = set()
+    result = list(controls)
+    for i, outer in enumerate(controls):
+        if outer.kind not in ("button", "image"):
+            continue
+        inner = [
+            j
+            for j, other in enumerate(controls)
+            if j != i and other.kind == "icon" and not other.text and other.box.inside(outer.box) >= INSIDE
+        ]
+        label_x = min((word.box.x1 for word in outer.words), default=outer.box.x2)
+        inner = [j for j in inner if controls[j].box.center.x <= label_x]
+        if len(inner) == 1:
+            absorbed.add(inner[0])
+            result[i] = replace(outer, icons=controls[inner[0]].icons or outer.icons)
+    return [element for i, element in enumerate(result) if i not in absorbed]
+
+
+def _same_row(a: Box, b: Box) -> bool:
+    return abs(a.center.y - b.center.y) <= ROW * min(a.height, b.height)
