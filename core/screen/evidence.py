@@ -1,0 +1,249 @@
+"""What speaks for each element of a screen as the target of an instruction, as numbers between 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from core.geometry import Box
+from core.screen import sentences, thesaurus
+from core.screen.elements import Element, Screen
+from core.screen.instruction import Instruction, Relation, Role, Term
+from core.screen.layout import labels, line_height, reading_order, relation, same_column
+from core.screen.lexical import joined_alike, overlap, words
+
+FEATURES = (
+    "exact",  # the name is all that stands on it
+    "wanted",  # share of the name's words that stand on it (or its label)
+    "found",  # share of its words that the instruction names
+    "both",  # product of the two
+    "sentence",  # cosine between what is asked and its text
+    "meaning",  # the thesaurus joins its text to what is asked
+    "icon",  # its icon bears the name, or a name that the thesaurus joins to what is asked
+    "icon sentence",  # cosine between what is asked and what its icon stands for
+    "role",  # it is the sort of control that is asked for
+    "place",  # it lies where the instruction says
+    "usual place",  # it lies where such a thing usually is
+    "relation",  # it lies as asked to the named other thing
+    "ordinal",  # it is the n-th of its like, as asked
+    "clickable",
+    "control",  # a button, icon or field rather than plain text
+    "long",  # its text runs like a paragraph
+    "labels another",  # it is the label of a control that is rather meant
+)
+
+LIKELY_ICON = 0.08  # less probable guesses of an icon are noise
+PARAGRAPH = 14  # words from which a text counts fully as long
+
+_ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
+    "button": {"button": 1.0, "icon": 0.6, "text": 0.2},
+    "icon": {"icon": 1.0, "image": 0.6, "button": 0.4},
+    "link": {"text": 1.0, "button": 0.3},
+    "tab": {"button": 0.8, "text": 0.8, "icon": 0.3},
+    "field": {"field": 1.0},
+    "checkbox": {"checkbox": 1.0, "icon": 0.2},
+    "toggle": {"toggle": 1.0, "checkbox": 0.3},
+    "image": {"image": 1.0, "icon": 0.6},
+    "item": {"text": 0.6, "button": 0.6, "image": 0.3},
+    "menu": {"button": 0.8, "icon": 0.8, "field": 0.6, "text": 0.5},
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """``values`` is float32 [elements, FEATURES]; ``reading`` is the relation it is based on, None for the whole."""
+
+    values: np.ndarray
+    reading: Relation | None
+
+
+class ScreenEvidence:
+    """A screen with what its elements need to be compared to an instruction, worked out once."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self.elements = screen.elements
+        self.unit = line_height(screen)
+        self.labels = labels(screen)
+        self.texts = [words(element.text) for element in self.elements]
+        self.label_texts = [words(self.labels[e.id].text) if e.id in self.labels else [] for e in self.elements]
+        self.labelling = {
+            label.id for id, label in self.labels.items() if screen.element(id).kind in ("field", "checkbox", "toggle")
+        }
+
+    @cached_property
+    def text_vectors(self) -> np.ndarray:
+        """[elements, 384]: the meaning of each element's text or label, zeros where it has neither."""
+        shown = [e.text or (self.labels[e.id].text if e.id in self.labels else "") for e in self.elements]
+        vectors = sentences.embed(shown)
+        vectors[[not words(text) for text in shown]] = 0.0
+        return vectors
+
+    @cached_property
+    def icon_vectors(self) -> np.ndarray:
+        """[elements, 384]: the meaning of each element's icon, weighted with the guesses' probabilities."""
+        names = sorted({g.name for e in self.elements for g in e.icons if g.probability >= LIKELY_ICON})
+        vectors = dict(zip(names, sentences.embed([_gloss(name) for name in names]), strict=True))
+        total = np.zeros((len(self.elements), sentences.DIMENSIONS), np.float32)
+        for row, element in zip(total, self.elements, strict=True):
+            for guess in element.icons:
+                if guess.name in vectors:
+                    row += min(guess.probability, 1.0) * vectors[guess.name]
+        return total
+
+    def readings(self, instruction: Instruction) -> list[Evidence]:
+        """Evidence for every reading of the instruction that the screen allows, at least one."""
+        whole = max(
+            (self._evidence(instruction, term) for term in instruction.terms or (Term((), ()),)),
+            key=lambda values: values[:, :4].sum(1).max(initial=0.0),
+        )
+        readings = []
+        for read in instruction.relations:
+            values = self._related(instruction, read)
+            if values is not None:
+                readings.append(Evidence(values, read))
+        if any(evidence.reading.certain for evidence in readings):
+            return readings
+        return [Evidence(whole, None), *readings]
+
+    def _related(self, instruction: Instruction, read: Relation) -> np.ndarray | None:
+        """Evidence for the head of a relation, or None where no element bears the anchor's name."""
+        anchors = self._names(read.anchor)
+        strength = np.sqrt(anchors[:, 0]) * np.maximum(anchors[:, 1], 0.5 * anchors[:, 0])
+        if strength.max(initial=0.0) < 0.45:
+            return None
+        values = self._evidence(instruction, read.head, " ".join(read.head.words))
+        named = values[:, [FEATURES.index(name) for name in ("both", "meaning", "icon")]].max(1)
+        asked = max((w for word, w in zip(read.head.words, read.head.weights, strict=True)), default=0.0)
+        if asked <= 0.25 or instruction.roles:
+            named = np.maximum(named, 0.8 * values[:, FEATURES.index("role")])
+        score = np.zeros(len(self.elements), np.float32)
+        best = strength.max()
+        for j in np.flatnonzero(strength >= 0.75 * best):
+            anchor = self.elements[j].box
+            for i, element in enumerate(self.elements):
+                if named[i] > 0.2 and i != j and element.box.inside(anchor) < 0.5 and anchor.inside(element.box) < 0.5:
+                    near = strength[j] / best * relation(element.box, anchor, read.side, self.unit)
+                    score[i] = max(score[i], near)
+        likely = named >= 0.5 * named.max(initial=0.0)
+        if (top := score[likely].max(initial=0.0)) <= 0:
+            return None
+        values[:, FEATURES.index("relation")] = np.minimum(score / top, 1.0) * np.sqrt(named)
+        return values
+
+    def _names(self, term: Term) -> np.ndarray:
+        """[elements, 2]: (share of the term found on the element or its label, share of the element's words named)."""
+        wanted, weights = list(term.words), list(term.weights)
+        shares = np.zeros((len(self.elements), 2), np.float32)
+        for i, (text, label) in enumerate(zip(self.texts, self.label_texts, strict=True)):
+            own = overlap(wanted, weights, text)
+            by_label = tuple(0.95 * share for share in overlap(wanted, weights, label))
+            shares[i] = max(own, by_label, key=lambda pair: pair[0] * pair[1])
+        return shares
+
+    def _evidence(self, instruction: Instruction, term: Term, sentence: str | None = None) -> np.ndarray:
+        sentence = sentence if sentence is not None else instruction.sentence
+        values = np.zeros((len(self.elements), len(FEATURES)), np.float32)
+        column = {name: values[:, i] for i, name in enumerate(FEATURES)}
+        names = self._names(term)
+        column["wanted"][:], column["found"][:] = names.T
+        column["both"][:] = names.prod(1)
+        content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 0.3]
+        meanings = {number: share**0.5 for number, share in thesaurus.of_text(sentence).items()}
+        if words(sentence):
+            asked = sentences.embed([sentence])[0]
+            column["sentence"][:] = np.maximum(self.text_vectors @ asked, 0.0)
+            column["icon sentence"][:] = np.maximum(self.icon_vectors @ asked, 0.0)
+        width, height = self.screen.size
+        for i, element in enumerate(self.elements):
+            text = self.texts[i] or self.label_texts[i]
+            column["exact"][i] = self._exact(content, names[i], text)
+            shown = element.text or (self.labels[element.id].text if element.id in self.labels else "")
+            column["meaning"][i] = _shared(meanings, thesaurus.of_text(shown)) if shown else 0.0
+            column["icon"][i] = _icon(element, meanings, term)
+            x, y = element.box.center.x / width, element.box.center.y / height
+            column["place"][i] = _closeness(x, y, instruction.place)
+            column["usual place"][i] = self._usual_place(element, shown, meanings, x, y)
+            column["role"][i] = max((_ROLE_KINDS[role].get(element.kind, 0.0) for role in instruction.roles), default=0)
+            column["clickable"][i] = element.clickable
+            column["control"][i] = element.kind not in ("text", "image")
+            column["long"][i] = min(1.0, max(0.0, len(self.texts[i]) - 4) / (PARAGRAPH - 4))
+            column["labels another"][i] = element.id in self.labelling
+        return values
+
+    def _exact(self, content: list[str], shares: np.ndarray, text: list[str]) -> float:
+        if not content or not text:
+            return 0.0
+        if shares[0] > 0.8 and shares[1] > 0.95:
+            return 1.0
+        return joined_alike(content, text)
+
+    def _usual_place(
+        self, element: Element, shown: str, meanings: dict[int, float], x: float, y: float
+    ) -> float:
+        """How close an element of a meaning that was asked for lies to where such things are."""
+        own = dict(thesaurus.of_text(shown)) if shown else {}
+        for guess in element.icons:
+            for number, share in thesaurus.of_icon(guess.name).items():
+                own[number] = max(own.get(number, 0.0), share * min(guess.probability, 1.0))
+        best = 0.0
+        for number, share in own.items():
+            place = thesaurus.meanings()[number].place
+            if number in meanings and place != (None, None):
+                best = max(best, share * meanings[number] * _closeness(x, y, place))
+        return best
+
+    def mark_ordinal(self, values: np.ndarray, scores: np.ndarray, ordinal: int) -> None:
+        """Set the feature "ordinal" of the n-th among the elements that fit about as well as the best one."""
+        names = [FEATURES.index(name) for name in ("both", "meaning", "icon")]
+        evidence = values[:, names].max(1) + 0.5 * values[:, FEATURES.index("role")]
+        if evidence.max(initial=0.0) > 0.5 and values[:, names].max() > 0.4:
+            pool = [self.elements[i] for i in np.flatnonzero(evidence >= 0.8 * evidence.max())]
+        else:
+            pool = self._repeated()
+        ordered = reading_order(pool, self.unit)
+        position = ordinal - 1 if ordinal > 0 else ordinal
+        if -len(ordered) <= position < len(ordered) > 1:
+            values[self.elements.index(ordered[position]), FEATURES.index("ordinal")] = 1.0
+
+    def _repeated(self) -> list[Element]:
+        """The biggest group of like elements that start at one x: the results of a search, the rows of a list."""
+        groups: dict[tuple[str, int, int], list[Element]] = {}
+        for element in self.elements:
+            if element.text and element.kind in ("text", "button"):
+                key = (element.kind, round(element.box.x1 / self.unit), round(2 * element.box.height / self.unit))
+                groups.setdefault(key, []).append(element)
+        return max(groups.values(), key=lambda g: (len(g) > 1, sum(e.box.area for e in g)), default=[])
+
+
+def _gloss(icon: str) -> str:
+    """What an icon stands for, in words: its name and what its surest meaning is called."""
+    found = thesaurus.of_icon(icon)
+    if not found:
+        return icon
+    number = max(found, key=lambda number: found[number])
+    return ", ".join((icon, *thesaurus.meanings()[number].phrases[:3]))
+
+
+def _shared(asked: Mapping[int, float], own: Mapping[int, float]) -> float:
+    return max((share * asked[number] for number, share in own.items() if number in asked), default=0.0)
+
+
+def _icon(element: Element, meanings: Mapping[int, float], term: Term) -> float:
+    """How probably the element's icon is what is asked for."""
+    total = 0.0
+    for guess in element.icons:
+        if guess.probability >= LIKELY_ICON:
+            wanted, found = overlap(list(term.words), list(term.weights), words(guess.name))
+            named = max(wanted * found, _shared(meanings, thesaurus.of_icon(guess.name)))
+            total += min(guess.probability, 1.0) * named
+    return min(total, 1.0)
+
+
+def _closeness(x: float, y: float, place: tuple[float | None, float | None]) -> float:
+    """1 at the place, falling linearly to 0 across the screen; 0 where none is asked for."""
+    near = [1 - abs(at - wished) for at, wished in zip((x, y), place, strict=True) if wished is not None]
+    return min(max(float(np.prod(near)), 0.0), 1.0) if near else 0.0

@@ -1,0 +1,185 @@
+"""Which element of a screen an instruction means, found without a model that sees.
+
+Every element is compared with the instruction (``core.screen.evidence``); the evidence is summed with fixed weights,
+and a softmax over the elements turns the sums into confidences. This is a conditional logit model (McFadden 1974).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.geometry import Point
+from core.screen.elements import Element, Screen
+from core.screen.evidence import FEATURES, Evidence, ScreenEvidence
+from core.screen.instruction import Instruction, read_instruction
+from core.screen.lexical import alike, words
+
+WEIGHTS = {
+    "exact": 2.5,
+    "wanted": 2.0,
+    "found": 1.0,
+    "both": 2.0,
+    "sentence": 4.0,
+    "meaning": 3.5,
+    "icon": 5.0,
+    "icon sentence": 4.0,
+    "role": 1.5,
+    "place": 3.0,
+    "usual place": 1.0,
+    "relation": 4.0,
+    "ordinal": 4.0,
+    "clickable": 0.5,
+    "control": 0.3,
+    "long": -1.5,
+    "labels another": -1.0,
+}
+RELATION_READING = -0.5
+"""Added where a word such as "of" is read as a relation: mostly it belongs to the name."""
+
+SURE = 0.5
+"""The confidence from which the best element is taken for sure."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An element that may be meant. ``point`` is where to click, in pixels of the screenshot, inside the element's box.
+
+    ``confidence`` is the probability, 0..1, that this of all the elements is meant; ``why`` says in a few words what
+    speaks for it.
+    """
+
+    element_id: int
+    point: Point
+    confidence: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """``candidates`` best first. ``reason`` is empty where it is ``sure``, and says otherwise why it is not."""
+
+    candidates: tuple[Candidate, ...]
+    sure: bool
+    reason: str
+
+
+def ground(screen: Screen, instruction: str) -> Grounding:
+    """Rank the elements of a screen by how likely the instruction means them. Never raises for any text or screen."""
+    if not screen.elements:
+        return Grounding((), False, "not sure: nothing was found on the screen")
+    read = read_instruction(instruction)
+    if not read.words:
+        return Grounding((), False, "not sure: the instruction has no words")
+    known = ScreenEvidence(screen)
+    values, scores = _score(known, read)
+    order = np.argsort(-scores, kind="stable")
+    confidences = np.exp(scores - scores.max())
+    confidences /= confidences.sum()
+    candidates = tuple(
+        Candidate(
+            screen.elements[i].id,
+            click_point(screen.elements[i], read),
+            float(confidences[i]),
+            _why(known, i, values[i]),
+        )
+        for i in order
+    )
+    reason = _doubt(screen, candidates)
+    return Grounding(candidates, not reason, reason)
+
+
+def _score(known: ScreenEvidence, read: Instruction) -> tuple[np.ndarray, np.ndarray]:
+    """(evidence of the best reading of each element [n, FEATURES], its weighted sum [n])."""
+    weights = np.array([WEIGHTS[name] for name in FEATURES], np.float32)
+    readings = known.readings(read)
+
+    def total(evidence: Evidence) -> np.ndarray:
+        return evidence.values @ weights + (RELATION_READING if evidence.reading else 0.0)
+
+    if read.ordinal is not None:
+        for evidence in readings:
+            known.mark_ordinal(evidence.values, total(evidence), read.ordinal)
+    totals = np.stack([total(evidence) for evidence in readings])
+    best = totals.argmax(0)
+    columns = np.arange(totals.shape[1])
+    return np.stack([evidence.values for evidence in readings])[best, columns], totals[best, columns]
+
+
+def click_point(element: Element, read: Instruction) -> Point:
+    """The element's centre, or the named words' where they stand inside a longer line."""
+    wanted = {word for term in read.terms for word, w in zip(term.words, term.weights, strict=True) if w > 0.3}
+    if not wanted or element.kind == "field" or len(element.words) < 3:
+        return element.box.center
+    hits = [any(alike(a, b) >= 0.8 for a in wanted for b in words(word.text)) for word in element.words]
+    if not any(hits):
+        return element.box.center
+    # The longest run of named words; function words inside a run ("Terms of Service") do not end it.
+    runs: list[tuple[int, int, int]] = []
+    for start in (i for i, hit in enumerate(hits) if hit and not (i and hits[i - 1])):
+        end = last = start
+        while end < len(hits) and (hits[end] or (end + 1 < len(hits) and hits[end + 1])):
+            last = end if hits[end] else last
+            end += 1
+        runs.append((sum(hits[start : last + 1]), start, last))
+    count, start, last = max(runs, key=lambda run: (run[0], -run[1]))
+    if count / len(element.words) > 0.6:
+        return element.box.center
+    box = element.words[start].box
+    for word in element.words[start + 1 : last + 1]:
+        box = box.union(word.box)
+    center = box.center
+    return center if element.box.contains(center) else element.box.center
+
+
+def _why(known: ScreenEvidence, index: int, values: np.ndarray) -> str:
+    """What speaks most for an element, as a phrase."""
+    element = known.elements[index]
+    value = dict(zip(FEATURES, values.tolist(), strict=True))
+    weighed = {name: value[name] * WEIGHTS[name] for name in FEATURES}
+    text = f'"{_short(element.text)}"'
+    label = known.labels.get(element.id)
+    if not element.text and label:
+        text = f'label "{_short(label.text)}"'
+    lexical = weighed["exact"] + weighed["wanted"] + weighed["found"] + weighed["both"]
+    reasons = {
+        f"text {text}" if element.text else text: lexical if value["both"] > 0.1 else 0.0,
+        f'icon "{element.icons[0].name}"' if element.icons else "icon": weighed["icon"] + weighed["icon sentence"],
+        f"means the same: {text}": weighed["meaning"],
+        f"similar meaning: {text}": weighed["sentence"] if element.text or label else 0.0,
+        f"a {element.kind}, as asked": weighed["role"],
+        "place on the screen": weighed["place"],
+        "beside what is named": weighed["relation"],
+        "counted in reading order": weighed["ordinal"],
+    }
+    best = max(reasons, key=lambda reason: reasons[reason])
+    return best if reasons[best] > 0 else f"a {element.kind}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39].rstrip() + "…"
+
+
+def _doubt(screen: Screen, candidates: tuple[Candidate, ...]) -> str:
+    """Why the best candidate is not sure, or an empty text."""
+    best = candidates[0]
+    box = screen.element(best.element_id).box
+    # A box and the text on it are one thing to click: they share their confidence.
+    rivals = [c for c in candidates[1:] if not (box.contains(c.point) or screen.element(c.element_id).box.contains(best.point))]
+    rival = rivals[0] if rivals else None
+    agreed = best.confidence + sum(c.confidence for c in candidates[1:] if box.contains(c.point))
+    if agreed >= SURE and (rival is None or agreed >= 2 * rival.confidence):
+        return ""
+    if rival is not None and rival.confidence > 0.5 * agreed:
+        names = " and ".join(_name(screen.element(c.element_id)) for c in (best, rival))
+        return f"not sure: {names} fit about equally well"
+    return "not sure: nothing on the screen clearly fits"
+
+
+def _name(element: Element) -> str:
+    if element.text:
+        return f'"{_short(element.text)}"'
+    if element.icons:
+        return f'the icon "{element.icons[0].name}" (mark {element.id})'
+    return f"the {element.kind} at mark {element.id}"

@@ -1,0 +1,283 @@
+"""Reads an instruction such as "click the second Save button at the top right" into its parts, by rules alone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from core.screen.lexical import FUNCTION_WORDS, words
+
+Role = Literal["button", "icon", "link", "tab", "field", "checkbox", "toggle", "image", "item", "menu"]
+Side = Literal["near", "left", "right", "above", "below", "of"]
+
+LONGEST = 600  # characters that are read: what is meant stands at the beginning
+
+# Verbs that only say "click": never part of the name.
+_POINTING = (
+    "click on|click|double click|right click|tap on|tap|press on|press|hit|push|touch|select|choose|pick|activate|"
+    "locate|point to|point at|hover over|move to|点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
+    "haz clic en|clic en|cliquez sur|cliquer sur|klicke auf|klick auf"
+)
+_POLITE = (
+    "please|kindly|can you|could you|would you|will you|i want to|i would like to|i'd like to|i need to|i wish to|"
+    "let's|let us|try to|now|go ahead and|help me|help me to|请|帮我|من فضلك"
+)
+_TYPING = "type in|type|enter|input|fill in|fill out|fill|write|insert|put|key in|输入|اكتب"
+# Verbs that lead somewhere or change something, but seldom stand on the control that does it.
+_LEADING = frozenset(
+    "open go switch show view see use apply launch visit navigate access bring display change set enable disable turn "
+    "flip take make get find check read enter type fill head jump start run activate look want need have is how "
+    "on off".split()
+)
+_ROLE_WORDS: dict[str, Role] = {
+    "button": "button", "btn": "button", "icon": "icon", "symbol": "icon", "glyph": "icon", "logo": "image",
+    "link": "link", "hyperlink": "link", "tab": "tab", "field": "field", "box": "field", "bar": "field",
+    "input": "field", "textbox": "field", "textarea": "field", "searchbox": "field", "checkbox": "checkbox",
+    "tickbox": "checkbox", "radio": "checkbox", "toggle": "toggle", "switch": "toggle", "slider": "toggle",
+    "image": "image", "picture": "image", "photo": "image", "thumbnail": "image", "avatar": "image",
+    "item": "item", "entry": "item", "result": "item", "row": "item", "card": "item", "menu": "menu",
+    "dropdown": "menu", "option": "item", "按钮": "button", "图标": "icon", "输入框": "field", "链接": "link",
+}  # fmt: skip
+# Words for the place something is in or the sort of thing it is: they say little about its name.
+_CONTAINERS = frozenset(
+    "page section panel category style window screen app application website site program area dialog popup tabs "
+    "buttons icons links corner side list view button one control element".split()
+)
+_FIELD_BEFORE = {"box": ("search", "text", "input", "message", "combo", "check", "tick", "address", "email", "password", "edit"),
+                 "bar": ("search", "address", "url", "location")}  # fmt: skip
+
+_SIDES = r"(?:top|upper|bottom|lower)[\s-]*(?:left|right|center|centre|middle)?|(?:far |extreme |very )?(?:left|right)(?:[\s-]*most)?|center|centre|middle|very top|very bottom"
+_AREAS: dict[str, str] = {
+    "sidebar": "left", "side bar": "left", "navigation pane": "left", "left pane": "left", "left rail": "left",
+    "header": "top", "top bar": "top", "title bar": "top", "toolbar": "top", "navigation bar": "top", "navbar": "top",
+    "menu bar": "top", "ribbon": "top", "footer": "bottom", "taskbar": "bottom", "task bar": "bottom",
+    "dock": "bottom", "bottom bar": "bottom", "tab bar": "bottom", "status bar": "bottom",
+}  # fmt: skip
+_POSITION = re.compile(
+    rf"\b(?:located |placed |shown |which is |that is )?(?:in|at|on|from|to|near|along|towards?|by)\s+(?:the\s+)?(?P<side>{_SIDES})"
+    r"(?:[\s-]*(?:hand))?(?:[\s-]*(?:corner|side|edge|part|half|area|end|row|column|bar|pane|panel|sidebar|toolbar|menu))*"
+    r"(?:\s+of\s+(?:the|this|my)\s+(?:screen|page|window|app|display|dialog|website|site|browser|toolbar|header|desktop))?(?=\W|$)",
+)
+_AREA = re.compile(
+    rf"\b(?:in|on|from|at|of|inside)\s+(?:the\s+)?(?:(?P<side>left|right|top|bottom|upper|lower)[\s-]+)?(?P<area>{'|'.join(_AREAS)})\b"
+)
+# "the top right icon", "leftmost button": only before a word for a control, as "left arrow" names an icon.
+_ADJECTIVE = re.compile(
+    r"\b(?P<side>(?:top|upper|bottom|lower)[\s-]+(?:left|right|center|middle)|leftmost|rightmost|topmost|bottommost|"
+    r"(?:top|bottom|upper|lower|left|right)(?:[\s-]*(?:hand|most))?(?=\s+(?:\w+\s+)?(?:button|icon|link|tab|field|box|item|menu|image|picture|one|option|toggle|switch)\b))"
+)
+_RELATIONS: tuple[tuple[Side, str], ...] = (
+    ("left", r"(?:immediately |just |directly )?(?:to the )?left(?:[\s-]hand side)? of|on the left of|before|preceding"),
+    ("right", r"(?:immediately |just |directly )?(?:to the )?right(?:[\s-]hand side)? of|on the right of|after|following"),
+    ("above", r"(?:immediately |just |directly |right )?(?:above|over|on top of)"),
+    ("below", r"(?:immediately |just |directly |right )?(?:below|under|underneath|beneath)"),
+    ("near", r"(?:right )?(?:next to|beside|besides|near|close to|adjacent to|alongside|by the side of)"),
+    ("of", r"for|of|from|in|on|belonging to|associated with|in the row of|on the row of|with|named|called|to|at"),
+)
+_HARD = re.compile("|".join(rf"(?P<{side}>\b(?:{pattern})\s+)" for side, pattern in _RELATIONS[:-1]))
+_SOFT = re.compile(rf"\b(?:{_RELATIONS[-1][1]})\s+")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_ORDINAL = re.compile(rf"\b(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b")
+_QUOTED = re.compile(r"[“\"«„「『](?P<a>[^”\"»“」』]{1,200})[”\"»“」』]|(?<!\w)['‘`](?P<b>[^'’`]{1,200})['’`](?!\w)")
+_NAMED = re.compile(r"\b(?:labell?ed|named|called|titled|says|saying|reads|reading|with the text|with text)\s+")
+
+
+@dataclass(frozen=True)
+class Term:
+    """Words that name something, each with how much it counts."""
+
+    words: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    def __bool__(self) -> bool:
+        return sum(self.weights) > 0.15
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Where the target lies as seen from the anchor. "of" is the loosest: the same row, card or group."""
+
+    side: Side
+    head: Term
+    anchor: Term
+
+    @property
+    def certain(self) -> bool:
+        """Whether the words can hardly mean anything else ("of" also joins the words of one name)."""
+        return self.side != "of"
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """``sentence`` is what is asked without politeness, pointing verb and place. ``terms`` are readings of the target's
+    name, the longest first. ``place`` is the wished place on the screen, each axis 0, 0.5, 1 or None. ``ordinal``
+    counts from 1 in reading order, -1 is the last."""
+
+    sentence: str
+    words: tuple[str, ...]
+    terms: tuple[Term, ...]
+    quoted: bool
+    roles: frozenset[Role]
+    typing: bool
+    place: tuple[float | None, float | None]
+    ordinal: int | None
+    relations: tuple[Relation, ...]
+
+
+@lru_cache(maxsize=256)
+def read_instruction(text: str) -> Instruction:
+    """Never fails; an instruction without words has no terms."""
+    text = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text[: 4 * LONGEST]).replace("’", "'")).strip()[:LONGEST]
+    text = re.sub(rf"^(?:(?:{_POLITE})(?:\b|(?<=[^\x00-\x7f]))[ ,]*)+", "", text, flags=re.I)
+    quotes = [match["a"] or match["b"] for match in _QUOTED.finditer(text)]
+    typing = re.match(rf"(?:{_TYPING})(?:\b|(?<=[^\x00-\x7f]))", text, re.I) is not None
+    if typing:
+        text, quotes = _without_payload(text, quotes)
+    text = re.sub(rf"^(?:(?:{_POINTING})(?:\b|(?<=[^\x00-\x7f]))[ ]*)(?=\S)", "", text, count=1, flags=re.I)
+    if named := _NAMED.search(text.lower()):
+        rest = text[named.end() :]
+        if not quotes and rest:
+            quotes = [re.split(r"\s+(?:in|on|at|from|under|next)\s+the\s+|[,.;]", rest)[0]]
+    text, place = _take_place(text, quotes)
+    roles = _roles(text, typing)
+    ordinal, text = _take_ordinal(text, quotes)
+    quoted = [_term(quote, text, named=True) for quote in quotes if words(quote)]
+    whole = _term(text, text)
+    terms = tuple(dict.fromkeys(term for term in (*quoted, whole) if term)) if not quoted else tuple(quoted)
+    return Instruction(
+        sentence=text.strip(" .!?,"),
+        words=tuple(words(text)),
+        terms=terms,
+        quoted=bool(quoted),
+        roles=roles,
+        typing=typing,
+        place=place,
+        ordinal=ordinal,
+        relations=tuple(_relations(text)),
+    )
+
+
+def _without_payload(text: str, quotes: list[str]) -> tuple[str, list[str]]:
+    """The text and quotes without what is to be typed: "type 'hello' in the search box" -> "the search box"."""
+    match = re.search(r"\s(?:into|in|to|on|at|as)\s+(?:the|my|your|a|an)\s+(?!.*\s(?:into|in)\s+(?:the|my|your)\s)", text, re.I)
+    if match is None:
+        rest = re.sub(rf"^(?:{_TYPING})(?:\b|(?<=[^\x00-\x7f]))\s*", "", text, flags=re.I)
+        return (rest if words(rest) else text), quotes
+    target = text[match.end() :]
+    return target, [quote for quote in quotes if quote in target]
+
+
+def _axis(side: str) -> tuple[float | None, float | None]:
+    x = 0.0 if "left" in side else 1.0 if "right" in side else None
+    y = 0.0 if re.search("top|upper", side) else 1.0 if re.search("bottom|lower", side) else None
+    if re.search("center|centre|middle", side):
+        x = 0.5 if x is None else x
+        y = 0.5 if y is None else y
+    return x, y
+
+
+def _take_place(text: str, quotes: list[str]) -> tuple[str, tuple[float | None, float | None]]:
+    """The text without the words that say where on the screen, and the place they name."""
+    x = y = None
+    for pattern in (_AREA, _POSITION, _ADJECTIVE):
+        match = pattern.search(text.lower())
+        # "to the left of X" is a relation to X, not a place on the screen; quoted words are a name.
+        if match is None or any(match.group() in quote.lower() for quote in quotes):
+            continue
+        following = text[match.end() :]
+        if pattern is _POSITION and re.match(r"\s+of\s+\S", following):
+            continue
+        groups = match.groupdict()
+        side = groups.get("side") or _AREAS[groups["area"]]
+        found_x, found_y = _axis(side)
+        x, y = (found_x if x is None else x), (found_y if y is None else y)
+        rest = f"{text[: match.start()]} {following}"
+        if words(rest):
+            text = re.sub(r"\s+", " ", rest).strip()
+    return text, (x, y)
+
+
+def _roles(text: str, typing: bool) -> frozenset[Role]:
+    """What sort of control the words ask for. The last such word of the name counts: "the menu button" is a button."""
+    lowered = text.lower()
+    hard = _HARD.search(lowered)
+    head = _SOFT.split(lowered[: hard.start()] if hard else lowered, maxsplit=1)[0]
+    found: list[Role] = []
+    listed = words(head)
+    for before, word in zip(["", *listed], listed, strict=False):
+        role = _ROLE_WORDS.get(word) or _ROLE_WORDS.get(word.removesuffix("s"))
+        if role is None or (word in _FIELD_BEFORE and before not in _FIELD_BEFORE[word]):
+            continue
+        if word == "box" and before in ("check", "tick"):
+            role = "checkbox"
+        if word == "switch" and listed[0] == "switch" and word is listed[0]:
+            continue  # "switch to ..." is a verb
+        found.append(role)
+    for name, role in _ROLE_WORDS.items():
+        if not name.isascii() and name in text:
+            found.append(role)
+    if typing:
+        found.append("field")
+    return frozenset(found[-1:])
+
+
+def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
+    """(the ordinal or None, the text without it). "last" counts only before another word: "the last button"."""
+    match = _ORDINAL.search(text.lower())
+    if match is None or any(match.group() in quote.lower() for quote in quotes):
+        return None, text
+    following = words(text[match.end() :])
+    if not following or following[0] in ("name", "page", "class", "aid", "action", "time", "step", "change"):
+        return None, text
+    if match["last"]:
+        ordinal = -1
+    else:
+        ordinal = int(match["digits"]) if match["digits"] else _ORDINALS.index(match["word"]) + 1
+    return (ordinal or None), f"{text[: match.start()]}{text[match.end() :]}"
+
+
+def _term(name: str, sentence: str, named: bool = False) -> Term:
+    """Weigh the words of a name. Capitals inside a sentence mark what stands on the screen ("Open the Insert tab")."""
+    shown = [word for word in re.findall(r"[^\s\"“”«»,.;:!?()]+", name)]
+    capitals = {folded for word in shown[0 if named else 1 :] if word[:1].isupper() for folded in words(word)}
+    title_case = len(capitals) >= max(3, len(words(name)) - 1) and not any(w[:1].islower() for w in shown)
+    listed = tuple(dict.fromkeys(words(name)))
+    return Term(listed, tuple(_weight(w, named, w in capitals and not title_case, i == 0) for i, w in enumerate(listed)))
+
+
+def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
+    if named:
+        return 1.0
+    if capital:
+        return 1.5
+    if word in FUNCTION_WORDS:
+        return 0.1
+    if word in _ROLE_WORDS or word.removesuffix("s") in _ROLE_WORDS or word in _CONTAINERS:
+        return 0.25
+    if word in _LEADING:
+        return 0.3 if first else 0.5
+    return 1.0
+
+
+def _relations(text: str) -> list[Relation]:
+    """Every reading of the text as "head, side, anchor"."""
+    readings = []
+    lowered = text.lower()
+    for match in _HARD.finditer(lowered):
+        side = next(name for name, value in match.groupdict().items() if value)
+        readings.append((side, text[: match.start()], text[match.end() :]))
+    if not readings:
+        readings = [("of", text[: match.start()], text[match.end() :]) for match in _SOFT.finditer(lowered)]
+        readings += [("of", text[match.end() :], text[: match.start()]) for match in re.finditer(r"'s\s+", lowered)]
+        # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
+        if match := re.match(r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|disable|check|uncheck|download|share|like|play|rename|archive|expand|collapse|mute|follow|add|pin|star)\s+(?=\S)", lowered):  # fmt: skip
+            readings.append(("of", match.group(1), re.split(r"\s+(?:from|in|to|on|of)\s+", text[match.end() :])[0]))
+    relations = []
+    for side, head, anchor in readings:
+        relation = Relation(side, _term(head, text), _term(anchor, text))
+        if relation.head.words and relation.anchor:
+            relations.append(relation)
+    return relations

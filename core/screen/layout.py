@@ -1,0 +1,111 @@
+"""Where elements stand to one another: labels of controls, rows, and "left of", "below", "next to".
+
+All lengths are pixels of the screenshot; scores are 0..1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from core.geometry import Box
+from core.screen.elements import Element, Screen
+from core.screen.instruction import Side
+
+_CONTROLS = ("field", "checkbox", "toggle")
+
+
+def line_height(screen: Screen) -> float:
+    """The median height of the texts, the natural unit of distance on a screen."""
+    heights = sorted(element.box.height for element in screen.elements if element.text and element.kind != "field")
+    return max(heights[len(heights) // 2], 4.0) if heights else max(screen.size[1] / 50, 4.0)
+
+
+def gaps(a: Box, b: Box) -> tuple[float, float]:
+    """Free (horizontal, vertical) space between two boxes, 0 where they overlap on that axis."""
+    return max(0.0, a.x1 - b.x2, b.x1 - a.x2), max(0.0, a.y1 - b.y2, b.y1 - a.y2)
+
+
+def same_row(a: Box, b: Box) -> bool:
+    """Whether two boxes share at least half the lower one's height."""
+    shared = min(a.y2, b.y2) - max(a.y1, b.y1)
+    return shared >= 0.5 * max(min(a.height, b.height), 1.0)
+
+
+def same_column(a: Box, b: Box) -> bool:
+    shared = min(a.x2, b.x2) - max(a.x1, b.x1)
+    return shared >= 0.5 * max(min(a.width, b.width), 1.0)
+
+
+def labels(screen: Screen) -> dict[int, Element]:
+    """Id of a control or a bare icon -> the text that labels it.
+
+    Fields: left in the same row, else just above. Check boxes: right, else left. Toggles: left, however far, else
+    right. Icons without text: just below (as on home screens), else right beside.
+    """
+    unit = line_height(screen)
+    texts = [element for element in screen.elements if element.kind in ("text", "button") and element.text]
+    found: dict[int, Element] = {}
+    for element in screen.elements:
+        if element.kind in _CONTROLS or (element.kind in ("icon", "image") and not element.text):
+            best, best_cost = None, math.inf
+            for text in texts:
+                cost = _label_cost(element, text, unit)
+                if cost < best_cost:
+                    best, best_cost = text, cost
+            if best is not None:
+                found[element.id] = best
+    return found
+
+
+def _label_cost(control: Element, text: Element, unit: float) -> float:
+    """Distance in line heights, infinite where the text cannot be this control's label."""
+    box, label = control.box, text.box
+    if label.inside(box) > 0.5 or box.inside(label) > 0.5:
+        return math.inf
+    horizontal, vertical = gaps(box, label)
+    horizontal, vertical = horizontal / unit, vertical / unit
+    row, left, above = same_row(box, label), label.center.x < box.center.x, label.center.y < box.center.y
+    starts_together = abs(label.x1 - box.x1) < 2 * unit or same_column(box, label)
+    if control.kind == "field":
+        if row and left and horizontal < 8:
+            return horizontal
+        return 0.5 + vertical if above and starts_together and vertical < 1.5 else math.inf
+    if control.kind == "checkbox":
+        return horizontal if row and horizontal < 3 and not left else 3 + horizontal if row and left else math.inf
+    if control.kind == "toggle":
+        return horizontal if row and left else 3 + horizontal if row and horizontal < 3 else math.inf
+    if not row and not above and same_column(box, label) and vertical < 1.0 and label.width < 3 * box.width:
+        return vertical
+    return 0.5 + horizontal if row and not left and horizontal < 1.2 else math.inf
+
+
+def relation(candidate: Box, anchor: Box, side: Side, unit: float) -> float:
+    """How well a candidate stands on this side of the anchor: 1 beside it, falling with distance, 0 elsewhere."""
+    horizontal, vertical = gaps(candidate, anchor)
+    horizontal, vertical = horizontal / unit, vertical / unit
+    dx, dy = candidate.center.x - anchor.center.x, candidate.center.y - anchor.center.y
+    if side in ("left", "right"):
+        right_way = dx < 0 if side == "left" else dx > 0
+        return 1 / (1 + 0.3 * horizontal) if right_way and same_row(candidate, anchor) else 0.0
+    if side in ("above", "below"):
+        right_way = dy < 0 if side == "above" else dy > 0
+        return 1 / (1 + 0.3 * vertical) if right_way and same_column(candidate, anchor) else 0.0
+    distance = math.hypot(horizontal, vertical)
+    if side == "near":
+        return 1 / (1 + 0.3 * distance)
+    # What belongs to a thing stands in its row, however far, or below it: titles come before their controls.
+    if same_row(candidate, anchor):
+        return 1 / (1 + 0.03 * horizontal)
+    return 1 / (1 + 0.15 * vertical + 0.03 * horizontal) * (1.0 if dy > 0 else 0.5)
+
+
+def reading_order(elements: Sequence[Element], unit: float) -> list[Element]:
+    """Rows from top to bottom, each from left to right."""
+    rows: list[list[Element]] = []
+    for element in sorted(elements, key=lambda element: element.box.center.y):
+        if rows and abs(rows[-1][0].box.center.y - element.box.center.y) < unit:
+            rows[-1].append(element)
+        else:
+            rows.append([element])
+    return [element for row in rows for element in sorted(row, key=lambda element: element.box.x1)]

@@ -1,0 +1,98 @@
+"""How alike two short texts are, word by word: inflections, shortened words and slips of text recognition included."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from rapidfuzz import fuzz
+
+# Ideographs, kana and Hangul have no spaces between words: each character is a word of its own.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
+_SUFFIXES = ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "ed", "es", "er", "s", "y", "e")
+# What a text recogniser confuses, folded to one letter each.
+_LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "8": "b"})
+FUNCTION_WORDS = frozenset(
+    "a an the this that these those my your our their his her its it me i you we to of in on at for from with by and or "
+    "as is are be so into onto up there here which where what please then just".split()
+)
+
+
+def fold(text: str) -> str:
+    """The text in one spelling: compatibility forms unified, case folded, apostrophes dropped ("I'm" -> "im")."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"['’‘`´]", "", text)
+
+
+def words(text: str) -> list[str]:
+    """The folded words of a text; punctuation and emoji fall away."""
+    return _WORD.findall(fold(text))
+
+
+@lru_cache(maxsize=1 << 14)
+def stem(word: str) -> str:
+    """The word without its English inflection: "saved", "saving" and "saves" become "sav"."""
+    for suffix in _SUFFIXES:
+        if len(word) - len(suffix) >= 3 and word.endswith(suffix):
+            word = word[: -len(suffix)]
+            break
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1].isalpha() else word
+
+
+@lru_cache(maxsize=1 << 17)
+def alike(a: str, b: str) -> float:
+    """How surely two words mean the same by their letters, 0..1.
+
+    1 for equal words, 0.95 for one stem or a slip of recognition, 0.8 for a shortened form ("config"), less for words
+    of five letters and more that differ in one or two.
+    """
+    if a == b:
+        return 1.0
+    if a.isascii() and b.isascii() and stem(a) == stem(b):
+        return 0.95
+    shorter, longer = sorted((len(a), len(b)))
+    if shorter < 3:
+        return 0.0
+    if shorter == longer and a.translate(_LOOKALIKES) == b.translate(_LOOKALIKES):
+        return 0.95
+    if shorter >= 4 and (a.startswith(b) or b.startswith(a)):
+        return 0.8
+    if shorter >= 5 and longer - shorter <= 2:
+        ratio = fuzz.ratio(a, b) / 100
+        return ratio if ratio >= 0.84 else 0.0
+    return 0.0
+
+
+def overlap(wanted: list[str], weights: list[float], found: list[str]) -> tuple[float, float]:
+    """(share of the wanted words' weight that is found, share of the found words that are wanted), both 0..1.
+
+    Function words count a tenth among the found words, so that "the" never makes a match.
+    """
+    if not wanted or not found:
+        return 0.0, 0.0
+    best_wanted = [0.0] * len(wanted)
+    best_found = [0.0] * len(found)
+    for i, a in enumerate(wanted):
+        for j, b in enumerate(found):
+            similarity = alike(a, b)
+            if similarity > best_wanted[i]:
+                best_wanted[i] = similarity
+            if similarity > best_found[j]:
+                best_found[j] = similarity
+    total = sum(weights)
+    found_weights = [0.1 if word in FUNCTION_WORDS else 1.0 for word in found]
+    wanted_share = sum(w * s for w, s in zip(weights, best_wanted, strict=True)) / total if total else 0.0
+    found_share = sum(w * s for w, s in zip(found_weights, best_found, strict=True)) / sum(found_weights)
+    return wanted_share, found_share
+
+
+def joined_alike(a: list[str], b: list[str]) -> float:
+    """Likeness of two texts with the spaces left out, 0..1: recognisers glue and split words ("SignIn", "Pass word")."""
+    left, right = "".join(a), "".join(b)
+    if left == right:
+        return 1.0
+    if min(len(left), len(right)) < 4:
+        return 0.0
+    ratio = fuzz.ratio(left.translate(_LOOKALIKES), right.translate(_LOOKALIKES)) / 100
+    return ratio if ratio >= 0.85 else 0.0
