@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from transformers import (
-    AutoConfig,
-    AutoImageProcessor,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    AutoProcessor,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
+
+# Without torchvision, older transformers export a stand-in at their top level that refuses to be used.
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from core.magma.configuration import MagmaConfig, MagmaVisionConfig
 from core.magma.image_processing import MagmaImageProcessor

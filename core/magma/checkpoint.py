@@ -66,7 +66,7 @@ def read_layout(folder: Path) -> Layout:
     for shard in shards:
         try:
             with safe_open(folder / shard, framework="pt") as file:
-                tensors |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+                tensors |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
         except SafetensorError as error:
             raise OSError(f"{folder / shard} is damaged ({error}); fetch it again") from error
     return Layout(frozenset(tensors), {OTHER_GAMMA.sub(r"\1.gamma", name): shape for name, shape in tensors.items()})

@@ -102,7 +102,8 @@ class MagmaConfig(PreTrainedConfig):
                 f"image_token_index {self.image_token_index} is outside the vocabulary of {self.text_config.vocab_size}"
             )
         repeated = self.text_config.to_dict().keys() | {"rope_theta", "rope_scaling", "pretraining_tp"}
-        super().__post_init__(**{key: value for key, value in kwargs.items() if key not in repeated})
+        dropped = repeated | {"auto_map"}  # names remote code, which is never run and does not travel on
+        super().__post_init__(**{key: value for key, value in kwargs.items() if key not in dropped})
 
 
 def _llama3_8b() -> LlamaConfig:

@@ -79,6 +79,7 @@ class MagmaImageProcessor(BaseImageProcessor):
         image_std: Sequence[float] = CLIP_STD,
         **kwargs,
     ) -> None:
+        kwargs.pop("auto_map", None)  # names remote code, which is never run and does not travel on
         super().__init__(**kwargs)
         if base_img_size < STRIDE or base_img_size % STRIDE or num_crops < 1:
             raise ValueError(
