@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -61,6 +62,7 @@ CONFIG = {
 class BrightRectangles(torch.nn.Module):
     """Finds bright rectangles on a dark picture; the brighter, the surer: 0.9 of white gives 0.5, white gives 0.98.
 
+    Saturated colours are bright too, so that a rectangle may bear blue writing.
     Returns what YOLOv9 does: per stride the class logits and the distances of each cell's centre to the four edges.
     """
 
@@ -73,7 +75,7 @@ class BrightRectangles(torch.nn.Module):
         return place - dark.cummax(dim=dim).values
 
     def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        value = pixels[0].amin(dim=0)
+        value = pixels[0].amax(dim=0)
         bright = value > 0.6
         left = self.extent(bright, 1)
         top = self.extent(bright, 0)
@@ -129,11 +131,13 @@ def original_names(model: Florence2ForConditionalGeneration) -> dict[str, torch.
             if f"{new}.{kind}" in native:
                 original[f"{old}.{kind}"] = native[f"{new}.{kind}"].clone()
 
-    for stage in range(4):
+    for stage, depth in enumerate(model.config.vision_config.depths):
         move(f"model.vision_tower.convs.{stage}.conv", f"vision_tower.convs.{stage}.proj")
         move(f"model.vision_tower.convs.{stage}.norm", f"vision_tower.convs.{stage}.norm")
-        for block, attention in (("spatial_block", "window_attn"), ("channel_block", "channel_attn")):
-            new, old = f"model.vision_tower.blocks.{stage}.0.{block}", f"vision_tower.blocks.{stage}.0.{block}"
+        attentions = {"spatial_block": "window_attn", "channel_block": "channel_attn"}
+        for index, (block, attention) in itertools.product(range(depth), attentions.items()):
+            old = f"vision_tower.blocks.{stage}.{index}.{block}"
+            new = f"model.{old}"
             move(f"{new}.conv1", f"{old}.conv1.fn.dw")
             move(f"{new}.norm1", f"{old}.{attention}.norm")
             move(f"{new}.{attention}.qkv", f"{old}.{attention}.fn.qkv")
@@ -153,7 +157,7 @@ def original_names(model: Florence2ForConditionalGeneration) -> dict[str, torch.
         if name.startswith("model.language_model.") and not name.endswith("embed_tokens.weight"):
             original[name.replace("model.language_model.", "language_model.model.")] = tensor.clone()
     original["language_model.lm_head.weight"] = native["lm_head.weight"].clone()
-    original["language_model.final_logits_bias"] = torch.zeros(1, TEXT_CONFIG["vocab_size"])
+    original["language_model.final_logits_bias"] = torch.zeros(1, model.config.text_config.vocab_size)
     return original
 
 

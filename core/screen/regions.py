@@ -21,20 +21,13 @@ from PIL import Image
 
 from core.errors import UserError
 from core.geometry import Box, Size
+from core.screen.elements import Element
 
 STRIDES = (8, 16, 32)
-SMALLEST_SIDE, LARGEST_SIDE = 64, 3840
+SMALLEST_SIDE = 64
 GREY = (114, 114, 114)
 CANDIDATES = 2000  # the most confident boxes that suppression compares, each with each
 MOST_REGIONS = 300  # as the original keeps
-
-
-@dataclass(frozen=True)
-class Region:
-    """Something that looks like a control: its box in pixels of the screenshot and the detector's confidence, 0..1."""
-
-    box: Box
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -101,24 +94,23 @@ class RegionDetector:
             ) from error
         return detector
 
-    def detect(self, image: Image.Image, side: int, box_threshold: float, iou_threshold: float) -> list[Region]:
-        """Regions of an RGB picture, the most confident first, at most ``MOST_REGIONS``.
+    def detect(self, image: Image.Image, side: int, box_threshold: float, iou_threshold: float) -> list[Element]:
+        """Controls of an RGB picture, the most confident first, at most ``MOST_REGIONS``; what they are is not said.
 
-        ``side``: pixels of the square at which the model looks. Regions at or below ``box_threshold`` are left out; of
-        two that overlap by an IoU above ``iou_threshold``, the more confident is kept.
+        ``side``: pixels of the square at which the model looks, from ``SMALLEST_SIDE``. Controls at or below
+        ``box_threshold`` are left out; of two that overlap by an IoU above ``iou_threshold``, the more confident is
+        kept.
         """
-        if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
-            raise UserError(f"The image side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, not {side}.")
         fit = Letterbox.fit(image.size, side)
         boxes, scores = self._run(fit.draw(image))
         best = scores.topk(min(CANDIDATES, len(scores))).indices
         best = best[scores[best] > box_threshold]
         kept = best[suppress(boxes[best], scores[best], iou_threshold)][:MOST_REGIONS]
-        regions = (
-            Region(fit.back(Box(*box)).clamp(image.size), score)
+        controls = (
+            Element(0, fit.back(Box(*box)).clamp(image.size), "icon", clickable=True, confidence=score)
             for box, score in zip(boxes[kept].tolist(), scores[kept].tolist(), strict=True)
         )
-        return [region for region in regions if region.box.area > 0]
+        return [control for control in controls if control.box.area > 0]
 
     @torch.inference_mode()
     def _run(self, square: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
@@ -128,12 +120,14 @@ class RegionDetector:
         # Without specialisation, which would compile anew for every image side.
         with half, torch.jit.optimized_execution(False):
             outputs = self.model(pixels)
+        if not isinstance(outputs, (list, tuple)) or len(outputs) != 2 * len(STRIDES):
+            raise ValueError(f"it does not return {2 * len(STRIDES)} tensors")
         boxes, scores = [], []
         for index, stride in enumerate(STRIDES):
             logits, distances = outputs[2 * index].float(), outputs[2 * index + 1].float()
             cells = square.width // stride
             if logits.shape[2:] != (cells, cells) or distances.shape != (1, 4, cells, cells):
-                raise ValueError(f"unexpected output shapes {tuple(logits.shape)} and {tuple(distances.shape)}")
+                raise ValueError(f"it returns tensors of {tuple(logits.shape)} and {tuple(distances.shape)}")
             centres = (torch.arange(cells, device=self.device) + 0.5) * stride
             y, x = torch.meshgrid(centres, centres, indexing="ij")
             left, top, right, bottom = distances[0] * stride

@@ -20,6 +20,10 @@ HUB_PATIENCE = 4.0
 """Seconds in which the hub must answer a first question; huggingface_hub's own retries take half a minute."""
 
 DETECTOR = "icon_detect_v3/model.pt"
+DOWNLOAD = (
+    f"hf download {OMNIPARSER} icon_detect_v3/model.pt icon_caption/config.json icon_caption/model.safetensors"
+    " --local-dir FOLDER && hf download microsoft/Florence-2-base tokenizer.json --local-dir FOLDER/icon_caption"
+)
 CAPTION_FOLDERS = ("icon_caption", "icon_caption_florence")  # the hub's name, and the one OmniParser's README gives it
 
 
@@ -45,10 +49,10 @@ def find_files(source: str) -> OmniParserFiles:
             tokenizer=_from_hub("microsoft/Florence-2-base", "tokenizer.json"),
         )
     folder = Path(source).expanduser()
-    if not folder.is_dir():
+    if not source or not folder.is_dir():
         raise UserError(
             f"OmniParser's weights are taken from {OMNIPARSER} on the Hugging Face hub or from a local folder, and"
-            f" {source!r} is neither. Download them with: hf download {OMNIPARSER} --local-dir FOLDER"
+            f" {source!r} is neither. Download them with: {DOWNLOAD}"
         )
     captions = next((folder / name for name in CAPTION_FOLDERS if (folder / name).is_dir()), folder / "icon_caption")
     if not (captions / "model.safetensors").is_file() and (
@@ -66,7 +70,7 @@ def find_files(source: str) -> OmniParserFiles:
 
 def _present(path: Path) -> Path:
     if not path.is_file():
-        raise UserError(f"{path} is missing. Download it with: hf download {OMNIPARSER} --local-dir FOLDER")
+        raise UserError(f"{path} is missing. Download it with: {DOWNLOAD}")
     return path
 
 
@@ -81,5 +85,5 @@ def _from_hub(repository: str, name: str) -> Path:
     except (httpx.HTTPError, OSError) as error:
         raise UserError(
             f"{name} of {repository} is not in the hub's cache, and the hub did not give it ({type(error).__name__})."
-            f" Check the network, or run elsewhere: hf download {repository} --local-dir FOLDER, and name that folder."
+            f" Check the network, or name a folder that was filled elsewhere with: {DOWNLOAD}"
         ) from error
