@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.errors import UserError
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # MAX_PIXELS decides, with a better message
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """Only these decoders run on what people send; Pillow knows dozens, some of which start other programs."""
 
 MAX_PIXELS = 64_000_000

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from core.fonts import Font, font
 from core.geometry import Box, Point, Size
 
 MarkStyle = Literal["boxes and numbers", "numbers", "boxes"]
@@ -38,12 +38,12 @@ def place_labels(boxes: Mapping[int, Box], size: Size, font_size: int | None = N
 
     Small boxes choose first, as they have most to lose. Every label lies on the picture where the picture can hold it.
     """
-    font = _font(font_size or default_font_size(size))
+    numerals = font(font_size or default_font_size(size))
     around = np.array([[b.x1, b.y1, b.x2, b.y2] for b in boxes.values()], dtype=np.float64).reshape(-1, 4)
     taken = np.empty((0, 4))
     labels: dict[int, Label] = {}
     for mark in sorted(boxes, key=lambda mark: boxes[mark].area):
-        width, height = _label_size(str(mark), font)
+        width, height = _label_size(str(mark), numerals)
         places = _places(boxes[mark], width, height, size)
         # A label over another label is unreadable, so that counts most; own box next; then what else it would hide.
         own = boxes[mark]
@@ -67,7 +67,7 @@ def draw_marks(
     """A copy of the picture with the marks drawn on it."""
     picture = image.copy()
     draw = ImageDraw.Draw(picture)
-    font = _font(font_size or default_font_size(image.size))
+    numerals = font(font_size or default_font_size(image.size))
     line = max(1, round(min(image.size) / 540))
     labels = place_labels(boxes, image.size, font_size)
     if style != "numbers":
@@ -78,7 +78,7 @@ def draw_marks(
             x1, y1, x2, y2 = label.box.as_ints()
             draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=label.colour)
             centre = label.box.center
-            draw.text((centre.x, centre.y), str(mark), font=font, fill="white", anchor="mm")
+            draw.text((centre.x, centre.y), str(mark), font=numerals, fill="white", anchor="mm")
     return picture
 
 
@@ -105,13 +105,8 @@ def _outline(box: Box, size: Size) -> tuple[float, float, float, float]:
     return clamped.x1, clamped.y1, max(clamped.x1, clamped.x2 - 1), max(clamped.y1, clamped.y2 - 1)
 
 
-@lru_cache(maxsize=16)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
-def _label_size(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> tuple[int, int]:
-    left, top, right, bottom = font.getbbox(text)
+def _label_size(text: str, numerals: Font) -> tuple[int, int]:
+    left, top, right, bottom = numerals.getbbox(text)
     return math.ceil(right - left) + 6, math.ceil(bottom - top) + 5
 
 

@@ -1,0 +1,294 @@
+"""The UI agent's page: python apps/ui_agent/app.py [--model --parser --host --port --mcp]"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a script: the folder on the path is this one, not the repository
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import base64
+import binascii
+import json
+from collections.abc import Generator
+from typing import Any
+
+import gradio as gr
+
+from apps.ui_agent import cards
+from apps.ui_agent.agent import UIAgent
+from apps.ui_agent.api import add_api
+from apps.ui_agent.batch_tab import BatchTab
+from apps.ui_agent.history_tab import HistoryTab, thumbnails
+from apps.ui_agent.overlay import View
+from apps.ui_agent.result_pane import ResultPane
+from apps.ui_agent.run import add_model_arguments
+from apps.ui_agent.visit import Entry, Visit
+from core import page  # before gradio: it turns telemetry off
+from core.errors import UserError
+from core.geometry import Point
+from core.images import open_image
+from core.marks import MarkStyle
+from core.screen import ParseOptions
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples" / "ui"
+QUEUE = "model"
+"""The concurrency group of everything that runs models: one at a time, the others wait their turn."""
+
+CAPTURE_SCREEN = """async () => {
+  const stream = await navigator.mediaDevices.getDisplayMedia({video: true});
+  try {
+    const video = document.createElement("video");
+    video.srcObject = stream;
+    await video.play();
+    await new Promise((settled) => setTimeout(settled, 400));
+    const canvas = document.createElement("canvas");
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    canvas.getContext("2d").drawImage(video, 0, 0);
+    return [canvas.toDataURL("image/png")];
+  } finally {
+    stream.getTracks().forEach((track) => track.stop());
+  }
+}"""
+
+
+def build_page(agent: UIAgent) -> gr.Blocks:
+    with gr.Blocks(
+        title="UI agent", fill_width=True, analytics_enabled=False, delete_cache=(3600, page.FILES_LIVE)
+    ) as blocks:
+        gr.HTML(
+            '<div class="masthead"><h1>UI agent</h1>'
+            "<p>Give it a screenshot and say what to do: it finds the element and the click point.</p></div>"
+        )
+        notes = gr.HTML(cards.notes(["Models are loaded at the first step."]), elem_id="notes")
+        visit = gr.State(Visit(), time_to_live=page.FILES_LIVE)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Agent", id="agent"), gr.Row(equal_height=False):
+                with gr.Column(scale=4, min_width=340):
+                    screenshot = page.PictureInput(
+                        label="Screenshot",
+                        sources=["upload", "clipboard", "webcam"],
+                        type="filepath",
+                        height=300,
+                        elem_id="screenshot",
+                    )
+                    capture = gr.Button("Capture a screen or window", size="sm", elem_id="capture")
+                    captured = gr.Textbox(visible=False)
+                    instruction = gr.Textbox(
+                        label="Instruction",
+                        info='Empty only parses; "Q: ..." asks about the screen. Enter sends.',
+                        placeholder="Click the Sign in button",
+                        max_lines=4,
+                        elem_id="instruction",
+                    )
+                    with gr.Row():
+                        submit = gr.Button("Submit", variant="primary", elem_id="submit")
+                        stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop")
+                    gr.Examples(examples(), [screenshot, instruction], label="Examples", examples_per_page=6)
+                    with gr.Accordion("Parsing", open=False):
+                        options = parsing_options()
+                with gr.Column(scale=8, min_width=480):
+                    progress = gr.HTML(cards.stages([], None), elem_id="progress")
+                    pane = ResultPane()
+            with gr.Tab("History and film", id="history"):
+                history = HistoryTab()
+            with gr.Tab("Batch", id="batch"):
+                batch = BatchTab()
+
+        looks = [pane.view, pane.style]
+
+        @page.toasts
+        def run(
+            image: str | None, text: str, view: View, style: MarkStyle, visit_: Visit, *given: Any
+        ) -> Generator[dict[gr.components.Component, Any], None, None]:
+            if image is None:
+                raise UserError("Add a screenshot first: upload, paste or capture one, or choose an example.")
+            opened = open_image(image)
+            done: list[str] = []
+            now = "reading the picture"
+            yield {progress: cards.stages(done, now), stop: gr.Button(interactive=True)}
+            work = agent.act(opened, text or "", read_options(*given))
+            try:
+                while True:
+                    try:
+                        stage = next(work)
+                    except StopIteration as finished:
+                        step = finished.value
+                        break
+                    if stage != now:
+                        done, now = [*done, now], stage
+                    yield {progress: cards.stages(done, now)}
+            except UserError:
+                yield {progress: cards.stages([], None), stop: gr.Button(interactive=False)}
+                raise
+            visit_ = visit_.add(Entry(image, step))
+            yield pane.show(visit_, view, style) | {
+                visit: visit_,
+                history.gallery: thumbnails(visit_),
+                progress: cards.seconds(step),
+                stop: gr.Button(interactive=False),
+                notes: cards.notes(agent.notes),
+            }
+
+        running = [
+            gr.on(
+                triggers,
+                run,
+                [screenshot, instruction, *looks, visit, *options],
+                [*pane.shown, visit, history.gallery, progress, stop, notes],
+                concurrency_id=QUEUE,
+                concurrency_limit=1,
+                show_progress="hidden",
+                api_visibility="private",
+            )
+            for triggers in ([submit.click, instruction.submit], [history.again.click])
+        ]
+        stop.click(
+            lambda: {progress: cards.stages(["stopped"], None), stop: gr.Button(interactive=False)},
+            None,
+            [progress, stop],
+            cancels=running,
+            queue=False,
+            api_visibility="private",
+        )
+
+        @page.toasts
+        def inspect(visit_: Visit, view: View, style: MarkStyle, at: gr.SelectData) -> dict[Any, Any]:
+            entry = visit_.entry
+            if entry is None or entry.step.screen is None:
+                return {visit: visit_}
+            if at.target is pane.table:
+                mark = int(at.row_value[0])
+            else:
+                point = Point(*at.index)
+                holding = [e for e in entry.step.screen.elements if e.box.contains(point)]
+                mark = min(holding, key=lambda e: e.box.area).id if holding else None
+            visit_ = Visit(visit_.entries, visit_.shown, mark)
+            return pane.draw(visit_, view, style) | {visit: visit_}
+
+        quick = {"show_progress": "hidden", "api_visibility": "private"}
+        for selected in (pane.picture.select, pane.table.select):
+            selected(inspect, [visit, *looks], [*pane.drawn, visit], **quick)
+        for look in looks:
+            look.change(page.toasts(pane.draw), [visit, *looks], pane.drawn, **quick)
+
+        @page.toasts
+        def go_back(visit_: Visit, view: View, style: MarkStyle, at: gr.SelectData) -> dict[Any, Any]:
+            visit_ = Visit(visit_.entries, at.index)
+            entry = visit_.entry
+            return pane.show(visit_, view, style) | {
+                visit: visit_,
+                screenshot: entry.image,
+                instruction: entry.step.instruction,
+                progress: cards.seconds(entry.step),
+                tabs: gr.Tabs(selected="agent"),
+            }
+
+        history.gallery.select(
+            go_back, [visit, *looks], [*pane.shown, visit, screenshot, instruction, progress, tabs], **quick
+        )
+        history.again.click(lambda: gr.Tabs(selected="agent"), None, tabs, **quick)
+        history.clear.click(lambda: (Visit(), []), None, [visit, history.gallery], **quick)
+        filming = history.record.click(page.toasts(history.make_film), visit, history.filmed, **quick)
+        history.stop.click(
+            lambda: (cards.stages(["stopped"], None), gr.Button(interactive=False)),
+            None,
+            [history.status, history.stop],
+            cancels=filming,
+            queue=False,
+            api_visibility="private",
+        )
+
+        batch.files.change(batch.rows, [batch.files, batch.items], batch.items, **quick)
+
+        @page.toasts
+        def run_batch(files: list[str] | None, items: list[list[str]], *given: Any) -> Generator[Any, None, None]:
+            yield from batch.execute(agent, files, items, read_options(*given))
+
+        batching = batch.run.click(
+            run_batch,
+            [batch.files, batch.items, *options],
+            batch.outputs,
+            concurrency_id=QUEUE,
+            concurrency_limit=1,
+            **quick,
+        )
+        batch.stop.click(
+            lambda: (cards.stages(["stopped"], None), gr.Button(interactive=False)),
+            None,
+            [batch.status, batch.stop],
+            cancels=batching,
+            queue=False,
+            api_visibility="private",
+        )
+
+        capture.click(None, None, captured, js=CAPTURE_SCREEN, api_visibility="private")
+        captured.change(page.toasts(captured_file), captured, screenshot, **quick)
+        add_api(agent, QUEUE)
+    return blocks
+
+
+def examples() -> list[list[str]]:
+    """Screenshot and instruction of every example, by assets/examples/ui/examples.json."""
+    listed = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
+    return [[str(EXAMPLES / example["file"]), text] for example in listed for text in example["instructions"]]
+
+
+def parsing_options() -> list[gr.components.Component]:
+    """In the order of ``read_options``."""
+    return [
+        gr.Number(
+            None, label="Box threshold, 0..1", minimum=0, maximum=1, step=0.05, info="Leaves out the less confident."
+        ),
+        gr.Number(
+            None,
+            label="IoU threshold, 0..1",
+            minimum=0,
+            maximum=1,
+            step=0.05,
+            info="Of two that overlap more, keeps one.",
+        ),
+        gr.Number(
+            None,
+            label="Image side, pixels",
+            minimum=64,
+            step=64,
+            info="Longer side at which the screenshot is looked at.",
+        ),
+        gr.Textbox(label="Language of the text on screen"),
+    ]
+
+
+def read_options(
+    box_threshold: float | None, iou_threshold: float | None, image_side: float | None, language: str
+) -> ParseOptions:
+    return ParseOptions(box_threshold, iou_threshold, round(image_side) if image_side else None, language or None)
+
+
+def captured_file(data_url: str) -> str:
+    """The screen capture that the browser sent as a data URL, as a file."""
+    head, _, data = data_url.partition(",")
+    if head != "data:image/png;base64":
+        raise UserError("The screen could not be captured.")
+    try:
+        return page.served("capture.png", base64.b64decode(data, validate=True))
+    except binascii.Error as error:
+        raise UserError("The screen could not be captured: what arrived is cut off.") from error
+
+
+def main() -> int:
+    parser = page.page_arguments("The UI agent's page.")
+    add_model_arguments(parser)
+    given = parser.parse_args()
+    try:
+        page.serve(build_page(UIAgent(given.model, given.parser)), given.host, given.port, given.mcp)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""What every page shares: its look, its flags, how it is served, and errors as toasts."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+
+import gradio as gr
+from gradio.data_classes import FileData
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from core.errors import UserError
+
+MAX_UPLOAD = "64mb"
+FILES_LIVE = 24 * 3600
+"""Seconds after which uploads and results are deleted from disk."""
+
+FONT = ("Inter", "ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
+THEME = gr.themes.Base(
+    primary_hue="indigo",
+    secondary_hue="slate",
+    neutral_hue="slate",
+    radius_size="lg",
+    font=FONT,
+    font_mono=("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"),
+).set(
+    body_background_fill="*neutral_50",
+    block_shadow="none",
+    block_border_width="1px",
+    block_label_background_fill="transparent",
+    button_primary_background_fill="*primary_600",
+    button_primary_background_fill_hover="*primary_700",
+    button_primary_text_color="white",
+)
+CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+
+
+class PictureInput(gr.Image):
+    """Gives the file as it came: Gradio's own decoding answers a broken picture with a stack trace."""
+
+    is_template = True  # shown by gr.Image's own front end
+
+    def preprocess(self, payload: Any) -> str | None:
+        return None if payload is None else payload.path
+
+
+def toasts(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Show a UserError of a function or generator as a toast, or answer an API call with it."""
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return (yield from function(*args, **kwargs))
+            except UserError as error:
+                raise gr.Error(str(error), title="That did not work", print_exception=False) from error
+
+    else:
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except UserError as error:
+                raise gr.Error(str(error), title="That did not work", print_exception=False) from error
+
+    return wrapped
+
+
+def uploaded(file: Any) -> str:
+    """The path of a file that an API call sent.
+
+    Gradio checks that a marked file lies among its uploads; an unmarked one could name any file of this machine.
+    Raises UserError for those and for what is no file.
+    """
+    try:
+        return FileData.model_validate(file, context={"validate_meta": True}).path
+    except ValueError as error:
+        raise UserError("Send the picture as a file: handle_file(path or URL) in the Gradio client.") from error
+
+
+def served(name: str, data: bytes) -> str:
+    """Keep bytes as a file of this name that visitors who are given its path can fetch, and give the path."""
+    return save_bytes_to_cache(data, name, cache_dir=get_upload_folder())
+
+
+def page_arguments(description: str) -> argparse.ArgumentParser:
+    """The flags of every page; Hugging Face Spaces sets GRADIO_SERVER_NAME."""
+    parser = argparse.ArgumentParser(description=description)
+    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    parser.add_argument("--host", default=host, help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
+    parser.add_argument("--mcp", action="store_true", help="serve the API as MCP tools too")
+    return parser
+
+
+def serve(page: gr.Blocks, host: str, port: int | None, mcp: bool, **launch: Any) -> None:
+    """Serve until interrupted. Raises UserError where the address cannot be had."""
+    try:
+        page.queue(max_size=256).launch(
+            server_name=host,
+            server_port=port,
+            mcp_server=mcp,
+            theme=THEME,
+            css=CSS,
+            share=False,
+            max_file_size=MAX_UPLOAD,
+            footer_links=["api", "settings"],
+            **launch,
+        )
+    except OSError as error:
+        raise UserError(f"{host}:{port or 7860} cannot be listened on: {error}. Choose another --port.") from error
