@@ -1,39 +1,59 @@
 """Controls on a screenshot, by OpenCV: what is drawn, flat or outlined, and is not text.
 
 Interfaces are drawn: a button, a field or a tile is a flat patch with a closed outline, an icon is a small figure on a
-flat patch. Both show in one map of edges, with the text taken out of it. Nothing here knows what an icon shows.
+flat patch, a photograph is neither. All of it shows in one map of edges with the text taken out of it. Nothing here
+knows what an icon shows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from core.geometry import Box
 from core.screen.elements import Element, Kind
+from core.screen.merge import INSIDE, distinct, rows
 
-EDGE = 10  # grey levels between neighbouring pixels that make an edge on a clean picture
-NOISE = 4  # an edge also stands out this many times over the picture's own median
+EDGE, FAINT = 10, 3  # grey levels between neighbouring pixels that make an edge, and the faint edge of a pale button
+NOISE = 4  # on a noisy picture, an edge stands out this many times over the median difference
+DENSE, BUSY = 0.1, 0.75  # shares of edge pixels, and of text-high cells with a faint edge, that make a photograph
+SOLID = 0.68  # the share of its bounding box that a patch fills; a small disc fills 0.7
+CROWDED = 0.4  # the share of edge pixels around a figure that makes it part of a texture
+CONTRAST = 80  # grey levels at which an icon stands out fully
+MOST = 500  # controls beyond this many, least sure first, are left out: noise makes thousands
+SAME = 0.8  # boxes that overlap by more than this are one control found twice
 
-# Sizes below are in heights of a line of text, which is what a control is drawn around.
-ICON = (0.5, 6.5)
-PATCH = (1.2, 5.0)  # heights of buttons and fields
-TILE = 14.0  # the longest side of tiles and images
-PARTS = 0.3  # parts of one icon are closer than this
+# Sizes in heights of a line of text, which is what controls are drawn around.
+FIGURE = (0.5, 6.5)  # the longer side of an icon
+PATCH = (0.7, 5.0)  # heights of checkboxes, buttons and fields
+TILE = 16.0  # the longer side of what is taller than those
+MOST_ICONS = 8  # as many may stand in one field
+LONG = 8.0  # a patch that is longer and touches the edge of the screen is a bar
+PARTS, TIGHT = 0.35, 0.15  # parts of an icon are closer than this; where icons crowd, closer than that
 
 
 def find_controls(image: np.ndarray, texts: Sequence[Box]) -> list[Element]:
-    """Regions of an RGB picture [H, W, 3] uint8 around and beside its ``texts``, which bound the ink of its lines."""
+    """Controls of an RGB picture [H, W, 3] uint8 in its pixels, not yet numbered, surest first.
+
+    ``texts`` bound the ink of its lines. Bars, cards and rows that hold several controls are left out: what they hold
+    is what a person clicks.
+    """
     unit = text_height(image.shape[:2], texts)
-    edges = edge_map(image)
-    for box in texts:
-        x1, y1, x2, y2 = box.pad(1).clamp((image.shape[1], image.shape[0])).as_ints()
-        edges[y1:y2, x1:x2] = 0
-    patches = _patches(edges, unit)
-    icons = _icons(edges, unit)
-    return [*patches, *icons]
+    gradient = _gradient(image)
+    noise = NOISE * float(np.median(gradient[::4, ::4]))
+    sharp = gradient > max(EDGE, noise)
+    sheets = [_without(sharp, texts), _without(gradient > max(FAINT, noise), texts)]
+    pictures = _pictures(*sheets, unit)
+    figures = _figures(sheets[0], sharp, gradient, unit)
+    patches = [patch for sheet in sheets for patch in _patches(sheet, unit)]
+    drawn = [element for element in [*figures, *patches] if not _inside_any(element.box, pictures)]
+    drawn = distinct(sorted(drawn, key=lambda element: -element.confidence)[: 2 * MOST], SAME)[:MOST]
+    kinds = [_kind(element, image, texts, drawn, unit) for element in drawn]
+    controls = [replace(element, kind=kind) for element, kind in zip(drawn, kinds, strict=True) if kind is not None]
+    return distinct([*pictures, *controls], SAME)
 
 
 def text_height(shape: tuple[int, ...], texts: Sequence[Box]) -> float:
@@ -43,54 +63,180 @@ def text_height(shape: tuple[int, ...], texts: Sequence[Box]) -> float:
     return float(np.clip(min(shape[:2]) / 90, 10, 40))
 
 
-def edge_map(image: np.ndarray) -> np.ndarray:
-    """Where neighbouring pixels differ, [H, W] uint8 of 0 and 1; the threshold rises with the picture's noise."""
+def _gradient(image: np.ndarray) -> np.ndarray:
+    """The largest difference within each 2 x 2 pixels in any channel, [H, W] uint8."""
     kernel = np.ones((2, 2), np.uint8)
-    gradient = cv2.subtract(cv2.dilate(image, kernel), cv2.erode(image, kernel)).max(axis=2)
-    threshold = max(EDGE, NOISE * float(np.median(gradient[::4, ::4])))
-    return (gradient > threshold).astype(np.uint8)
+    return cv2.subtract(cv2.dilate(image, kernel), cv2.erode(image, kernel)).max(axis=2)
+
+
+def _without(edges: np.ndarray, texts: Sequence[Box]) -> np.ndarray:
+    sheet = edges.astype(np.uint8)
+    for text in texts:
+        x1, y1, x2, y2 = text.pad(1).clamp((edges.shape[1], edges.shape[0])).as_ints()
+        sheet[y1:y2, x1:x2] = 0
+    return sheet
+
+
+def _pictures(edges: np.ndarray, faint: np.ndarray, unit: float) -> list[Element]:
+    """Photographs and drawings: whole figures on a flat ground, full of edges and nowhere flat for long."""
+    height, width = edges.shape
+    cell = max(2, round(unit))
+    busy = cv2.resize(faint * 255, (-(-width // cell), -(-height // cell)), interpolation=cv2.INTER_AREA)
+    found = []
+    for x, y, w, h, _, hole in _outlines(edges):
+        if not hole or min(w, h) < FIGURE[1] * unit or w * h > 0.6 * width * height:
+            continue
+        cells = busy[y // cell : (y + h) // cell, x // cell : (x + w) // cell]
+        share = float(np.count_nonzero(cells)) / max(1, cells.size)
+        if share > BUSY and edges[y : y + h, x : x + w].mean() > DENSE:
+            found.append(Element(0, Box(x, y, x + w - 1, y + h - 1), "image", clickable=True, confidence=share))
+    return found
+
+
+def _figures(edges: np.ndarray, all_edges: np.ndarray, gradient: np.ndarray, unit: float) -> list[Element]:
+    """Icons: small compact figures whose parts lie closer to each other than to anything else."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(edges, connectivity=8)
+    small = (stats[:, cv2.CC_STAT_WIDTH] <= FIGURE[1] * unit) & (stats[:, cv2.CC_STAT_HEIGHT] <= FIGURE[1] * unit)
+    small[0] = False
+    parts = small[labels].astype(np.uint8)
+    whole, apart = _joined(parts, PARTS * unit), _joined(parts, TIGHT * unit)
+    sums = cv2.integral(all_edges.astype(np.uint8))
+    found = []
+    for box in _uncrowd(whole, apart, unit):
+        long, short = max(box.width, box.height), min(box.width, box.height)
+        if not FIGURE[0] * unit <= long <= FIGURE[1] * unit or long > (4 if long > 1.6 * unit else 8) * short:
+            continue
+        x1, y1, x2, y2 = box.as_ints()
+        contrast = min(1.0, float(gradient[y1:y2, x1:x2].max()) / CONTRAST)
+        crowded = _ring(sums, box, max(2, round(TIGHT * unit))) / CROWDED
+        size = min(1.0, long / unit)
+        confidence = 0.9 * contrast * size * max(0.0, 1 - crowded**2)
+        found.append(Element(0, box, "icon", clickable=True, confidence=confidence))
+    return found
+
+
+def _joined(parts: np.ndarray, reach: float) -> list[Box]:
+    kernel = np.ones((max(2, round(reach)),) * 2, np.uint8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(parts, cv2.MORPH_CLOSE, kernel))
+    return [Box(x, y, x + width - 1, y + height - 1) for x, y, width, height, _ in stats[1:count].tolist()]
+
+
+def _uncrowd(whole: list[Box], apart: list[Box], unit: float) -> list[Box]:
+    """Long boxes that are several icons in a row or column, taken apart."""
+    result = []
+    for box in whole:
+        if max(box.width, box.height) > 1.6 * min(box.width, box.height):
+            pieces = [b for b in apart if b.inside(box) == 1 and min(b.width, b.height) >= 0.8 * unit]
+            if len(pieces) > 1:
+                result.extend(pieces)
+                continue
+        result.append(box)
+    return result
 
 
 def _patches(edges: np.ndarray, unit: float) -> list[Element]:
-    """Flat patches whose outline is close to a rectangle, a pill or a disc."""
+    """Flat patches that fill a rectangle, a pill or a disc. Their kind is settled later, by what they hold."""
+    height, width = edges.shape
+    found = []
+    for x, y, w, h, area, hole in _outlines(edges):
+        low = h <= PATCH[1] * unit and w <= 0.95 * width
+        tall = h <= TILE * unit and w <= TILE * unit
+        if hole or min(w, h) < PATCH[0] * unit or not (low or tall):
+            continue
+        if w > LONG * unit and (min(x, y) == 0 or x + w == width or y + h == height):
+            continue  # a bar along the edge of the screen
+        solidity = area / max(1, (w - 1) * (h - 1))
+        if solidity > SOLID:
+            box = Box(x - 1, y - 1, x + w, y + h).clamp((width, height))
+            found.append(Element(0, box, "button", clickable=True, confidence=min(1.0, solidity)))
+    return found
+
+
+def _outlines(edges: np.ndarray) -> list[tuple[int, int, int, int, float, bool]]:
+    """What the flat parts of a picture are bounded by: x, y, width, height, area, and whether it is a hole in one."""
     contours, hierarchy = cv2.findContours(1 - edges, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    regions = []
-    for index, contour in enumerate(contours):
-        if hierarchy[0][index][3] >= 0:  # a hole
-            continue
-        x, y, width, height = cv2.boundingRect(contour)
-        if not (PATCH[0] * unit <= height <= TILE * unit and width >= PATCH[0] * unit):
-            continue
-        if width >= 0.95 * edges.shape[1] or (height > PATCH[1] * unit and width > TILE * unit):
-            continue
-        solidity = cv2.contourArea(contour) / max(1, (width - 1) * (height - 1))
-        if solidity < 0.75:
-            continue
-        box = Box(x - 1, y - 1, x + width + 1, y + height + 1).clamp((edges.shape[1], edges.shape[0]))
-        if height > PATCH[1] * unit:
-            kind: Kind = "image"
-        elif width > 5 * height:
-            kind = "field"
-        else:
-            kind = "button"
-        regions.append(Element(0, box, kind, clickable=True, confidence=min(1.0, solidity)))
-    return regions
+    return [
+        (*cv2.boundingRect(contour), cv2.contourArea(contour), bool(hierarchy[0][i][3] >= 0))
+        for i, contour in enumerate(contours)
+        if len(contour) > 3
+    ]
 
 
-def _icons(edges: np.ndarray, unit: float) -> list[Element]:
-    """Small compact figures: the parts of an icon lie closer to each other than to anything else."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(edges, connectivity=8)
-    small = (stats[:, cv2.CC_STAT_WIDTH] <= ICON[1] * unit) & (stats[:, cv2.CC_STAT_HEIGHT] <= ICON[1] * unit)
-    small[0] = False
-    figures = small[labels].astype(np.uint8)
-    reach = max(2, round(PARTS * unit))
-    joined = cv2.morphologyEx(figures, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    regions = []
-    for x, y, width, height, _ in stats[1:count]:
-        long, short = max(width, height), min(width, height)
-        if long < ICON[0] * unit or long > ICON[1] * unit or short < 0.12 * unit or long > 4 * short:
+def _kind(
+    element: Element, image: np.ndarray, texts: Sequence[Box], others: Sequence[Element], unit: float
+) -> Kind | None:
+    """What a figure or a patch is, or None for a bar, a card or a row that is no control of its own."""
+    box = element.box
+    inner = [e for e in others if e is not element and e.box.area < box.area and e.box.inside(box) >= INSIDE]
+    if _knob(box, inner):
+        return "toggle"
+    squarish = max(box.width, box.height) <= 1.35 * min(box.width, box.height)
+    if squarish and box.height <= 2 * unit and _labelled(box, texts, unit) and _hollow(image, box):
+        return "checkbox"
+    if element.kind == "icon" or (squarish and 2.2 * unit <= box.height <= FIGURE[1] * unit):
+        return "icon"
+    held = [text for text in texts if text.inside(box) >= INSIDE]
+    if not held:
+        if squarish and box.height <= FIGURE[1] * unit:
+            return "icon"
+        return "field" if box.width > 3 * box.height or box.height > PATCH[1] * unit else "button"
+    lines = rows(held)
+    columns = max(len(line) for line in lines)
+    left = min(text.x1 for text in held) - box.x1
+    right = box.x2 - max(held[i].x2 for i in lines[0])
+    icons_only = all(e.kind == "icon" for e in inner) and len(inner) <= MOST_ICONS
+    if box.width > 4 * box.height and len(lines) == 1 and columns <= 2 and left < right / 2 and icons_only:
+        if _bordered(image, box):
+            return "field"
+    rows_or_bars = columns > 1 or len(lines) > 2 or len(inner) > 4 or any(_knob(e.box, inner) for e in inner)
+    return None if rows_or_bars else "button"
+
+
+def _knob(box: Box, inner: Sequence[Element]) -> bool:
+    """Whether a pill has a disc at one end, as a switch does."""
+    if not 1.4 * box.height <= box.width <= 2.6 * box.height:
+        return False
+    discs = [e.box for e in inner if e.box.height >= 0.5 * box.height and 0.8 <= e.box.width / e.box.height <= 1.25]
+    return any(min(disc.x1 - box.x1, box.x2 - disc.x2) <= 0.35 * box.height for disc in discs)
+
+
+def _labelled(box: Box, texts: Sequence[Box], unit: float) -> bool:
+    """Whether a text begins right beside the box."""
+    return any(0 <= text.x1 - box.x2 <= 1.5 * unit and box.y1 <= text.center.y <= box.y2 for text in texts)
+
+
+def _hollow(image: np.ndarray, box: Box) -> bool:
+    """Whether a box is an outline around one flat colour."""
+    x1, y1, x2, y2 = box.pad(-max(2, 0.2 * box.height)).as_ints()
+    inside = image[y1:y2, x1:x2]
+    return inside.size > 0 and int(np.ptp(inside, axis=(0, 1)).max()) < EDGE and _bordered(image, box)
+
+
+def _bordered(image: np.ndarray, box: Box) -> bool:
+    """Whether a line runs along the top or the bottom of the box that differs from both sides of it."""
+    x1, y1, x2, y2 = box.as_ints()
+    quarter = (x2 - x1) // 4
+    for y in (y1, y2 - 1):
+        strip = image[max(0, y - 4) : y + 5, x1 + quarter : x2 - quarter].astype(np.int16)
+        if strip.size == 0 or len(strip) < 3:
             continue
-        confidence = 0.5 if long < unit else 0.7
-        regions.append(Element(0, Box(x, y, x + width, y + height), "icon", clickable=True, confidence=confidence))
-    return regions
+        profile = np.median(strip, axis=1)
+        if np.minimum(np.abs(profile[1:-1] - profile[0]), np.abs(profile[1:-1] - profile[-1])).max() > EDGE / 2:
+            return True
+    return False
+
+
+def _ring(sums: np.ndarray, box: Box, reach: int) -> float:
+    """The share of edge pixels within ``reach`` around a box."""
+    height, width = sums.shape[0] - 1, sums.shape[1] - 1
+    inner, outer = box.as_ints(), box.pad(reach).clamp((width, height)).as_ints()
+    area = (outer[2] - outer[0]) * (outer[3] - outer[1]) - (inner[2] - inner[0]) * (inner[3] - inner[1])
+    return (_sum(sums, *outer) - _sum(sums, *inner)) / area if area > 0 else 0.0
+
+
+def _sum(sums: np.ndarray, x1: int, y1: int, x2: int, y2: int) -> int:
+    return int(sums[y2, x2]) - int(sums[y1, x2]) - int(sums[y2, x1]) + int(sums[y1, x1])
+
+
+def _inside_any(box: Box, others: Sequence[Element]) -> bool:
+    return any(box.inside(other.box) >= INSIDE for other in others)

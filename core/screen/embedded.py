@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from core.screen.controls import find_controls
 from core.screen.elements import Element, ParseOptions, Screen
 from core.screen.merge import merge, number
 from core.screen.ocr import SURE, TextReader
+from core.screen.stages import Stopwatch, under
 
 BOX_THRESHOLD = 0.3
 IOU_THRESHOLD = 0.7
@@ -34,22 +34,14 @@ class EmbeddedParser:
         iou_threshold = IOU_THRESHOLD if options.iou_threshold is None else options.iou_threshold
         side = options.image_side or IMAGE_SIDE
         pixels = np.asarray(image.convert("RGB"))
-        clock = _Clock()
+        watch = Stopwatch()
 
-        yield clock.begin("reading text")
-        reading = self._reader.read(pixels, side, options.language)
-        read: list[Element] = []
-        while True:
-            try:
-                next(reading)
-            except StopIteration as stop:
-                read = stop.value
-                break
-            yield "reading text"
+        yield watch.begin("reading text")
+        read = yield from under("reading text", self._reader.read(pixels, side, options.language))
         symbols = [element for element in read if _symbol(element)]
         texts = [element for element in read if not _symbol(element) and element.confidence >= 0.5]
 
-        yield clock.begin("finding controls")
+        yield watch.begin("finding controls")
         scale = min(1.0, side / max(image.size))
         small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
         back_x, back_y = image.width / small.shape[1], image.height / small.shape[0]
@@ -63,33 +55,16 @@ class EmbeddedParser:
             if not any(symbol.box.inside(control.box) > 0.5 for control in controls if control.kind == "icon")
         ]
 
-        yield clock.begin("naming icons")
+        yield watch.begin("naming icons")
 
-        yield clock.begin("merging")
+        yield watch.begin("merging")
         elements = [element for element in merge(texts, controls, iou_threshold) if element.confidence >= box_threshold]
-        return Screen(image.size, number(elements), self.name, clock.end())
+        return Screen(image.size, number(elements), self.name, watch.end())
 
 
 def _symbol(element: Element) -> bool:
     """Whether a text may be a misread icon: one or two doubtful characters on a squarish box."""
     squarish = element.box.height < 2.5 * element.box.width and element.box.width < 2.5 * element.box.height
-    plain = element.text.isascii() and element.text.isalnum()
-    return len(element.text) <= 2 and squarish and (element.confidence < SURE or not plain)
-
-
-class _Clock:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._stage, self._start = "", 0.0
-
-    def begin(self, stage: str) -> str:
-        self.end()
-        self._stage, self._start = stage, time.perf_counter()
-        return stage
-
-    def end(self) -> dict[str, float]:
-        if self._stage:
-            self.seconds[self._stage] = time.perf_counter() - self._start
-        return self.seconds
+    short = len(element.text) == 1 or (len(element.text) == 2 and element.confidence < 0.7)
+    plain = element.confidence >= SURE and element.text.isascii() and element.text.isalnum()
+    return short and squarish and not plain

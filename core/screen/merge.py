@@ -20,15 +20,15 @@ def merge(texts: Sequence[Element], controls: Sequence[Element], iou_threshold: 
     """One list of elements, in no particular order.
 
     ``iou_threshold`` 0..1: of two controls, or two texts, that overlap by more than this, the more confident is kept.
-    A text goes to the smallest control that holds it. An icon inside a button, beside or above its text, becomes the
-    button's icon; anywhere else, as in a search box, it is an element of its own.
+    A text goes to the smallest control that holds it, unless that is an image. The one icon before or above the text
+    of a button becomes the button's; anywhere else, as in a search box, an icon is an element of its own.
     """
     texts, controls = distinct(texts, iou_threshold), distinct(controls, iou_threshold)
     controls = [c for c in controls if not any(_letter(c, text) for text in texts)]
     held: dict[int, list[Element]] = {}
     free = []
     for text in texts:
-        holders = [i for i, control in enumerate(controls) if text.box.inside(control.box) >= INSIDE]
+        holders = [i for i, c in enumerate(controls) if c.kind != "image" and text.box.inside(c.box) >= INSIDE]
         if holders:
             held.setdefault(min(holders, key=lambda i: controls[i].box.area), []).append(text)
         else:
@@ -48,15 +48,23 @@ def distinct(elements: Sequence[Element], iou_threshold: float) -> list[Element]
 
 def number(elements: Sequence[Element]) -> tuple[Element, ...]:
     """Ids 1, 2, 3 ... in reading order: rows from top to bottom, each from left to right."""
-    rows: list[list[Element]] = []
-    for element in sorted(elements, key=lambda element: element.box.center.y):
-        row = rows[-1] if rows else None
-        if row is not None and _same_row(row[0].box, element.box):
-            row.append(element)
-        else:
-            rows.append([element])
-    ordered = [element for row in rows for element in sorted(row, key=lambda element: element.box.x1)]
+    ordered = [elements[i] for row in rows([element.box for element in elements]) for i in row]
     return tuple(replace(element, id=id) for id, element in enumerate(ordered, start=1))
+
+
+def rows(boxes: Sequence[Box]) -> list[list[int]]:
+    """The indices of boxes by row, rows from top to bottom and each from left to right.
+
+    Boxes whose centres differ in height by less than ROW of the lower box stand in one row.
+    """
+    found: list[list[int]] = []
+    for i in sorted(range(len(boxes)), key=lambda i: boxes[i].center.y):
+        first = boxes[found[-1][0]] if found else None
+        if first is not None and boxes[i].center.y - first.center.y <= ROW * min(first.height, boxes[i].height):
+            found[-1].append(i)
+        else:
+            found.append([i])
+    return [sorted(row, key=lambda i: boxes[i].x1) for row in found]
 
 
 def _letter(control: Element, text: Element) -> bool:
@@ -76,23 +84,21 @@ def _with_text(control: Element, texts: list[Element]) -> Element:
 
 
 def _absorb_icons(controls: list[Element]) -> list[Element]:
-    absorbed: set[int] = set()
+    """Drop the parts of icons, and give a button the one icon that stands before its text or instead of it."""
     result = list(controls)
+    absorbed: set[int] = set()
     for i, outer in enumerate(controls):
-        if outer.kind not in ("button", "image"):
-            continue
-        inner = [
+        parts = [
             j
             for j, other in enumerate(controls)
-            if j != i and other.kind == "icon" and not other.text and other.box.inside(outer.box) >= INSIDE
+            if j != i and other.box.area < outer.box.area and other.box.inside(outer.box) >= INSIDE and not other.text
         ]
-        label_x = min((word.box.x1 for word in outer.words), default=outer.box.x2)
-        inner = [j for j in inner if controls[j].box.center.x <= label_x]
-        if len(inner) == 1:
-            absorbed.add(inner[0])
-            result[i] = replace(outer, icons=controls[inner[0]].icons or outer.icons)
+        if outer.kind in ("icon", "toggle", "checkbox"):
+            absorbed.update(parts)
+        elif outer.kind == "button":
+            text_starts = min((word.box.x1 for word in outer.words), default=outer.box.x2)
+            before = [j for j in parts if controls[j].kind == "icon" and controls[j].box.center.x <= text_starts]
+            if len(before) == 1:
+                absorbed.add(before[0])
+                result[i] = replace(outer, icons=controls[before[0]].icons or outer.icons)
     return [element for i, element in enumerate(result) if i not in absorbed]
-
-
-def _same_row(a: Box, b: Box) -> bool:
-    return abs(a.center.y - b.center.y) <= ROW * min(a.height, b.height)

@@ -48,6 +48,7 @@ LETTER_GAP = 0.18  # letters of a word are closer than this
 TAB_GAP = 0.4  # a wider gap ends a line if it is also wide for the text: between labels, tabs, menus
 TAB_ADVANCE = 2.4  # "wide for the text": this many times the median distance of its characters
 COLUMN_GAP = 0.77  # a wider gap ends a line whatever its text
+LETTER_REACH = 0.6  # an outer letter reaches no further than this from its middle
 SURE = 0.9  # a lone character less probable than this may be an icon
 VERTICAL = 2.0  # boxes this many times taller than wide hold a rotated line
 
@@ -220,42 +221,44 @@ def _lines(crop: _Crop, text: str, probability: np.ndarray, centers: np.ndarray)
     positions = left + centers * (right - left)
     stretches = crop.stretches(LETTER_GAP * (bottom - top))
     owners = [_nearest(stretches, position) for position in positions]
-    advance = float(np.median(np.diff(positions))) if len(positions) > 2 else (bottom - top) / 3
-
+    steps = [b - a for a, b, i, j in zip(positions, positions[1:], owners, owners[1:], strict=False) if i == j]
+    advance = float(np.median(steps)) if steps else (bottom - top) / 3
     pieces = _pieces(text, owners)
-    lines: list[list[tuple[int, int]]] = []
-    for start, stop in pieces:
-        if lines:
-            before, after = lines[-1][-1][1] - 1, start
+    lines: list[list[int]] = []
+    for index, (start, stop) in enumerate(pieces):
+        if index > 0:
+            before, after = pieces[index - 1][1] - 1, start
             gap = stretches[owners[after]][0] - stretches[owners[before]][1]
             wide = gap > TAB_GAP * (bottom - top) and positions[after] - positions[before] > TAB_ADVANCE * advance
             unread = owners[after] - owners[before] > 1
-            doubtful = owners[after] != owners[before] and any(
-                piece[1] - piece[0] == 1 and probability[piece[0]] < SURE for piece in (lines[-1][-1], (start, stop))
-            )
-        if not lines or wide or unread or doubtful:
+            alone = [a for a, b in (pieces[index - 1], (start, stop)) if b - a == 1]
+            doubtful = owners[after] != owners[before] and any(probability[a] < SURE for a in alone)
+        if index == 0 or wide or unread or doubtful:
             lines.append([])
-        lines[-1].append((start, stop))
+        lines[-1].append(index)
 
-    def word(start: int, stop: int) -> Word:
+    def word(index: int) -> Word:
+        start, stop = pieces[index]
         x1, x2 = stretches[owners[start]][0], stretches[owners[stop - 1]][1]
-        if (start, stop) != pieces[0]:
-            x1 = max(x1, crop.boundary(positions[pieces[pieces.index((start, stop)) - 1][1] - 1], positions[start])[1])
-        if (start, stop) != pieces[-1]:
-            x2 = min(x2, crop.boundary(positions[stop - 1], positions[pieces[pieces.index((start, stop)) + 1][0]])[0])
+        before = positions[pieces[index - 1][1] - 1] if index > 0 else x1
+        after = positions[pieces[index + 1][0]] if index + 1 < len(pieces) else x2
+        # Ink that reaches far beyond the outer characters is an icon close by.
+        if index > 0 or positions[start] - x1 > LETTER_REACH * (bottom - top):
+            x1 = max(x1, crop.boundary(before, positions[start])[1])
+        if index + 1 < len(pieces) or x2 - positions[stop - 1] > LETTER_REACH * (bottom - top):
+            x2 = min(x2, crop.boundary(positions[stop - 1], after)[0])
         return Word(text[start:stop], Box(x1, crop.box.y1, max(x1, x2), crop.box.y2))
 
-    return [
-        Element(
-            0,
-            Box(word(*line[0]).box.x1, crop.box.y1, word(*line[-1]).box.x2, crop.box.y2),
-            "text",
-            text[line[0][0] : line[-1][1]],
-            confidence=float(np.mean(probability[line[0][0] : line[-1][1]])),
-            words=tuple(word(*piece) for piece in line),
+    words = [word(index) for index in range(len(pieces))]
+    result = []
+    for line in lines:
+        start, stop = pieces[line[0]][0], pieces[line[-1]][1]
+        box = Box(words[line[0]].box.x1, crop.box.y1, words[line[-1]].box.x2, crop.box.y2)
+        confidence = float(np.mean(probability[start:stop]))
+        result.append(
+            Element(0, box, "text", text[start:stop], confidence=confidence, words=tuple(words[i] for i in line))
         )
-        for line in lines
-    ]
+    return result
 
 
 def _pieces(text: str, owners: list[int]) -> list[tuple[int, int]]:
