@@ -178,9 +178,10 @@ def test_controls_are_found_where_they_are(detector, size):
 
 
 def test_a_larger_image_side_finds_what_a_smaller_one_cannot_see(detector):
-    image = rectangles((2560, 1440), (1014, 704, 1024, 714))
-    assert detector.detect(image, 640, 0.05, 0.1) == []
-    assert [near(region.box, (1014, 704, 1024, 714), 2) for region in detector.detect(image, 2560, 0.05, 0.1)] == [True]
+    image, box = Image.new("RGB", (1280, 720)), (1014, 352, 1024, 362)
+    image.paste((255, 255, 255), box)
+    assert detector.detect(image, 320, 0.05, 0.1) == []
+    assert [near(control.box, box, 1) for control in detector.detect(image, 1280, 0.05, 0.1)] == [True]
 
 
 def test_a_higher_box_threshold_leaves_out_the_less_sure(detector):
@@ -225,7 +226,7 @@ class Classifier(torch.nn.Module):
 
 def test_another_torchscript_model_is_refused(tmp_path):
     standins.save_detector(tmp_path / "model.pt", Classifier())
-    with pytest.raises(UserError, match="not OmniParser's region detector"):
+    with pytest.raises(UserError, match="not OmniParser's detector"):
         RegionDetector.load(tmp_path / "model.pt", CPU)
 
 
@@ -235,7 +236,7 @@ def test_a_pickled_detector_is_refused_and_not_unpickled(tmp_path):
             return (Path(tmp_path / "sprung").touch, ())
 
     torch.save({"model": Trap()}, tmp_path / "model.pt")
-    with pytest.raises(UserError, match="not OmniParser's region detector"):
+    with pytest.raises(UserError, match="not OmniParser's detector"):
         RegionDetector.load(tmp_path / "model.pt", CPU)
     assert not (tmp_path / "sprung").exists()
 
@@ -396,11 +397,47 @@ def test_caption_weights_with_wrong_tensors_are_refused(copied, spoil):
         load_captioner(copied)
 
 
-@pytest.mark.parametrize("config", ["", "{}", '{"vision_config": {}, "text_config": {}}', "[]"])
+@pytest.mark.parametrize("config", ["", "{}", "[]", '{"vision_config": {}, "text_config": {}}', "\x00"])
 def test_a_configuration_of_something_else_is_refused(copied, config):
     (copied / "icon_caption" / "config.json").write_text(config)
     with pytest.raises(UserError, match="caption model"):
         load_captioner(copied)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("vision_config", "dim_embed", None),
+        ("vision_config", "num_heads", [3, 5, 7, 9]),
+        ("vision_config", "patch_size", [7]),
+        ("vision_config", "patch_stride", [0, 0, 0, 0]),
+        ("text_config", "vocab_size", -4),
+        ("text_config", "activation_function", "magic"),
+        ("text_config", "decoder_start_token_id", 99999),
+    ],
+)
+def test_a_configuration_that_cannot_run_is_refused_when_it_is_loaded(copied, part, name, value):
+    config = copy.deepcopy(standins.CONFIG)
+    config[part][name] = value
+    (copied / "icon_caption" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="caption model"):
+        load_captioner(copied)
+
+
+@pytest.mark.parametrize("tokenizer", ["", "{}", '{"model": {}}'])
+def test_a_tokenizer_of_something_else_is_refused(copied, tokenizer):
+    (copied / "icon_caption" / "tokenizer.json").write_text(tokenizer)
+    with pytest.raises(UserError, match="caption model"):
+        load_captioner(copied)
+
+
+def test_a_gpu_that_is_too_full_is_said_so(folder, monkeypatch):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(standins.Florence2ForConditionalGeneration, "to", full)
+    with pytest.raises(UserError, match="too little free memory"):
+        OmniParser.load(str(folder), device="cpu")
 
 
 @pytest.mark.parametrize("source", ["someone/OmniParser-v2.0", "no/such/folder", ""])
@@ -542,8 +579,8 @@ def test_a_screen_without_text_or_controls_has_fewer_elements(parser, image, kin
 
 
 def test_noise_is_parsed_without_a_crash(parser):
-    screen = finish(parser.parse(noise(300, 200)))
-    assert all(0 <= e.box.x1 <= e.box.x2 <= 300 and 0 <= e.box.y1 <= e.box.y2 <= 200 for e in screen.elements)
+    screen = finish(parser.parse(noise(24, 20)))
+    assert all(0 <= e.box.x1 <= e.box.x2 <= 24 and 0 <= e.box.y1 <= e.box.y2 <= 20 for e in screen.elements)
 
 
 @pytest.mark.parametrize("device", ["cuda", "tpu", "cuda:99"])
@@ -551,6 +588,16 @@ def test_a_device_that_is_not_there_is_refused(folder, device, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UserError, match="device"):
         OmniParser.load(str(folder), device=device)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_sees_what_the_cpu_sees(folder, page, screen):
+    seen = finish(OmniParser.load(str(folder), device="cuda").parse(page))
+    assert seen.parser == "OmniParser v2 (cuda)"
+    for element, expected in zip(seen.elements, screen.elements, strict=True):
+        assert (element.kind, element.text) == (expected.kind, expected.text)
+        assert near(element.box, (expected.box.x1, expected.box.y1, expected.box.x2, expected.box.y2), within=2)
+        assert bool(element.icons) == bool(expected.icons)  # half precision may choose other words
 
 
 # Which parser

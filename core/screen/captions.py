@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import BartConfig, Florence2Config, Florence2ForConditionalGeneration, GenerationConfig
@@ -27,6 +26,7 @@ from transformers.models.florence2.configuration_florence2 import Florence2Visio
 from core.errors import UserError
 from core.geometry import Box
 from core.screen.elements import IconGuess
+from core.screen.weights import DOWNLOAD
 
 SIDE = 64
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -90,19 +90,23 @@ class IconCaptioner:
             words = Tokenizer.from_file(str(tokenizer))
             # The placeholder's own embedding is overwritten by the image's, so a token that no prompt has will do.
             native = native_config(described, placeholder=words.token_to_id("<mask>"))
-            state = native_state(load_file(weights))
             with torch.device("meta"):
                 model = Florence2ForConditionalGeneration(native)
-            missing, unexpected = model.load_state_dict(state, strict=False, assign=True)
+            missing, unexpected = model.load_state_dict(native_state(load_file(weights)), strict=False, assign=True)
             if wrong := [*(set(missing) - set(TIES)), *unexpected]:
                 raise ValueError(f"{len(wrong)} tensors are missing or unknown, among them {min(wrong)}")
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            model.tie_weights()
+            model.to(device, torch.float16 if device.type == "cuda" else torch.float32).eval()
+            captioner = cls(model, words, generation_config(described["text_config"]))
+            captioner._generate(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # the libraries that read these files share no narrower type
             raise UserError(
-                f"{weights.parent} does not hold OmniParser's caption model ({error}). Download icon_caption of"
-                " microsoft/OmniParser-v2.0 again."
+                f"{weights.parent} does not hold OmniParser's caption model ({type(error).__name__}: {error})."
+                f" Download it again: {DOWNLOAD}"
             ) from error
-        model.tie_weights()
-        return cls(model.to(device, half_on_gpu(device)).eval(), words, generation_config(described["text_config"]))
+        return captioner
 
     def caption(self, image: Image.Image, boxes: Sequence[Box]) -> list[IconGuess | None]:
         """What each box of an RGB picture shows, in the order of the boxes; None where it holds no pixel or no words.
@@ -121,9 +125,8 @@ class IconCaptioner:
     def _generate(self, crops: np.ndarray) -> list[IconGuess | None]:
         """``crops``: [N, 64, 64, 3] of 0..255."""
         device = self.model.device
-        pixels = (torch.from_numpy(crops).to(device).float() / 255 - torch.tensor(MEAN, device=device)) / torch.tensor(
-            DEVIATION, device=device
-        )
+        mean, deviation = torch.tensor(MEAN, device=device), torch.tensor(DEVIATION, device=device)
+        pixels = (torch.from_numpy(crops).to(device).float() / 255 - mean) / deviation
         prompt = torch.tensor([self.prompt] * len(crops), device=device)
         output = self.model.generate(
             input_ids=prompt,
@@ -150,10 +153,6 @@ def crop(image: Image.Image, box: Box) -> np.ndarray | None:
     if right <= left or bottom <= top:
         return None
     return cv2.resize(np.asarray(image.crop((left, top, right, bottom))), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-
-
-def half_on_gpu(device: torch.device) -> torch.dtype:
-    return torch.float16 if device.type == "cuda" else torch.float32
 
 
 def native_config(original: dict, placeholder: int) -> Florence2Config:

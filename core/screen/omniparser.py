@@ -51,11 +51,12 @@ class OmniParser:
                 f"The device {device!r} is not here. Choose auto or cpu, or cuda on a machine with such a GPU."
             )
         files, where = find_files(source), torch.device(device)
-        return cls(
-            TextReader(),
-            RegionDetector.load(files.detector, where),
-            IconCaptioner.load(files.caption_config, files.caption_weights, files.tokenizer, where),
-        )
+        try:
+            detector = RegionDetector.load(files.detector, where)
+            captioner = IconCaptioner.load(files.caption_config, files.caption_weights, files.tokenizer, where)
+        except torch.OutOfMemoryError as error:
+            raise UserError("The GPU has too little free memory for OmniParser. Choose the embedded parser.") from error
+        return cls(TextReader(), detector, captioner)
 
     def parse(self, image: Image.Image, options: ParseOptions = ParseOptions()) -> Generator[str, None, Screen]:
         """Yield the name of the stage under way, return the Screen. Options that cannot be met are a UserError."""

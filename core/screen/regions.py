@@ -22,6 +22,7 @@ from PIL import Image
 from core.errors import UserError
 from core.geometry import Box, Size
 from core.screen.elements import Element
+from core.screen.weights import DOWNLOAD
 
 STRIDES = (8, 16, 32)
 SMALLEST_SIDE = 64
@@ -87,11 +88,11 @@ class RegionDetector:
             model = torch.jit.load(str(path), map_location=device).eval()
             detector = cls(model, device)
             detector._run(Image.new("RGB", (SMALLEST_SIDE, SMALLEST_SIDE)))
+        except torch.OutOfMemoryError:
+            raise
         except (RuntimeError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{path} is not OmniParser's region detector ({str(error).splitlines()[0]})."
-                " Download icon_detect_v3/model.pt of microsoft/OmniParser-v2.0 again."
-            ) from error
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path} is not OmniParser's detector ({reason}). Download it again: {DOWNLOAD}") from error
         return detector
 
     def detect(self, image: Image.Image, side: int, box_threshold: float, iou_threshold: float) -> list[Element]:
