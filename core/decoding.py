@@ -1,0 +1,307 @@
+"""Token by token through a Llama, with buffers that never move, so that a GPU can replay one recorded step.
+
+The decoder knows token ids and logits, nothing of text, pictures or checkpoints. Prefill is transformers' own forward;
+a decode step is written out here, over the weights of the same Llama, because what it costs is memory traffic:
+
+- linear layers that share their input are one product (their weights become views of one tensor),
+- the query heads of a key/value head are the rows of one product, so that keys and values are read once,
+- choosing the next token happens on the device, inside the step, and the step moves its own position on,
+- the host reads a token while the next step already runs.
+
+On CUDA the step is compiled and recorded as a CUDA graph, one for each batch size and buffer length in use.
+Not thread-safe: the engine lets one caller in at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import Cache, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+log = logging.getLogger(__name__)
+
+LENGTH_STEP = 256
+"""Recorded steps have buffers of whole multiples of this many tokens."""
+MAX_BATCH = 16
+"""Rows that are decoded at once."""
+MAX_RECORDED = 4
+"""Recorded steps, with their buffers, that are kept; the least recently used goes first."""
+MIN_TEMPERATURE = 1e-4
+"""Below it the most probable token is taken."""
+
+
+class _Joined(nn.Module):
+    """Linear layers of one input as one product. Layers that are no plain ones (4-bit) stay as they are."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers  # a tuple: they belong to the model
+        self.weight = None
+        if all(type(layer) is nn.Linear and layer.bias is None for layer in layers):
+            self.weight = torch.cat([layer.weight.detach() for layer in layers])
+            self.sizes = [layer.out_features for layer in layers]
+            for layer, rows in zip(layers, self.weight.split(self.sizes), strict=True):
+                layer.weight.data = rows
+
+    def forward(self, inputs: torch.Tensor) -> Sequence[torch.Tensor]:
+        if self.weight is None:
+            return [layer(inputs) for layer in self.layers]
+        return functional.linear(inputs, self.weight).split(self.sizes, dim=-1)
+
+
+class _Step(nn.Module):
+    """One token for each row: read ``tokens`` at ``slot``, leave the next ones in their place, advance."""
+
+    def __init__(self, llama: LlamaForCausalLM) -> None:
+        super().__init__()
+        self.llama = llama
+        layers = llama.model.layers
+        self.projections = nn.ModuleList(
+            _Joined(layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj) for layer in layers
+        )
+        self.gates = nn.ModuleList(_Joined(layer.mlp.gate_proj, layer.mlp.up_proj) for layer in layers)
+
+    def forward(self, buffers: Buffers, keys: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> None:
+        """``keys`` and ``values``: the buffers' own, or what of them is in use, [B, key/value heads, length, D]."""
+        model, slot = self.llama.model, buffers.slot
+        places = torch.arange(keys[0].shape[2], device=slot.device)
+        hidden_places = ((places < buffers.first[:, None]) | (places > slot))[:, None, None]
+        hidden = model.embed_tokens(buffers.tokens)[:, None]
+        cos, sin = model.rotary_emb(hidden, buffers.positions[:, None])
+        for number, layer in enumerate(model.layers):
+            attention, mlp = layer.self_attn, layer.mlp
+            heads = (len(hidden), 1, -1, attention.head_dim)
+            projected = self.projections[number](layer.input_layernorm(hidden))
+            query, key, value = (part.view(heads).transpose(1, 2) for part in projected)
+            query, key = apply_rotary_pos_emb(query, key, cos, sin)
+            keys[number][:, :, slot] = key
+            values[number][:, :, slot] = value
+            query = query.view(len(hidden), -1, attention.num_key_value_groups, attention.head_dim)
+            scores = query @ keys[number].transpose(2, 3) * attention.scaling
+            weights = scores.masked_fill(hidden_places, -torch.inf).softmax(-1, dtype=torch.float32).to(query.dtype)
+            attended = (weights @ values[number]).view(len(hidden), 1, -1)
+            hidden = hidden + attention.o_proj(attended)
+            gate, up = self.gates[number](layer.post_attention_layernorm(hidden))
+            hidden = hidden + mlp.down_proj(mlp.act_fn(gate) * up)
+        choose(buffers, self.llama.lm_head(model.norm(hidden))[:, 0])
+        slot.add_(1)
+        buffers.positions.add_(1)
+
+
+def choose(buffers: Buffers, logits: torch.Tensor) -> None:
+    """Put the next token of each row into ``buffers.tokens``, from logits [B, vocabulary].
+
+    Sampling is the Gumbel-max trick: the argmax of logits over temperature plus noise. Without noise it is greedy.
+    """
+    allowed = logits.float().masked_fill(buffers.banned, -torch.inf)
+    buffers.tokens.copy_((allowed * buffers.sharpness + buffers.noise).argmax(-1))
+
+
+@dataclass(eq=False)
+class Buffers:
+    """What a step reads and writes, at fixed addresses, for ``batch`` rows of up to ``length`` tokens.
+
+    ``slot`` [1] is where the next key goes, the same for all rows as these are left-padded; ``positions`` [B] the
+    rotary position there; ``first`` [B] the slot of each row's first token; ``sharpness`` [1] is 1 / temperature;
+    ``banned`` and ``noise`` are [B, vocabulary]; ``keys`` and ``values`` [B, key/value heads, length, D] for each layer.
+    """
+
+    tokens: torch.Tensor
+    slot: torch.Tensor
+    positions: torch.Tensor
+    first: torch.Tensor
+    sharpness: torch.Tensor
+    banned: torch.Tensor
+    noise: torch.Tensor
+    keys: list[torch.Tensor]
+    values: list[torch.Tensor]
+    used: int = 0
+    """``slot`` as the host knows it."""
+    replay: Callable[[], None] | None = None
+    """The recorded step, where there is one."""
+    landing: list[torch.Tensor] = field(default_factory=list)
+    """Pinned memory on the host, by turns for one step's tokens and the next's."""
+
+
+class Decoder:
+    """Decodes with one Llama, whose linear layers it joins in place. ``compile`` records steps, else they run eagerly.
+
+    A step that cannot be compiled is logged with its reason and runs eagerly.
+    """
+
+    def __init__(self, llama: LlamaForCausalLM, compile: bool) -> None:
+        self._step = _Step(llama).eval()
+        self._config = llama.config
+        self._device, self._dtype = llama.lm_head.weight.device, llama.lm_head.weight.dtype
+        self._compiled: Callable[..., None] | None = None
+        if compile:
+            # Coordinate descent writes the products with one row as reductions, which stream weights faster than GEMM.
+            tuned = {"coordinate_descent_tuning": True} if self._device.type == "cuda" else {}
+            self._compiled = torch.compile(self._step, dynamic=False, fullgraph=True, options=tuned)
+        self._recorded: OrderedDict[tuple[int, int], Buffers] = OrderedDict()
+
+    @torch.no_grad()
+    def tokens(
+        self,
+        cache: Cache,
+        logits: torch.Tensor,
+        attention_mask: torch.Tensor,
+        banned: torch.Tensor,
+        limit: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Generator[list[int], None, None]:
+        """Yield ``limit`` times the next token of every row; the caller closes the generator when all rows have ended.
+
+        ``cache`` and ``logits`` [B, vocabulary] are the prefill's, ``attention_mask`` [B, S] its mask, left-padded, B at
+        most ``MAX_BATCH``. Tokens where ``banned`` [B, vocabulary] holds are never chosen. Rows with the same logits
+        and seed sample the same tokens, whatever the batch.
+        """
+        rows, prompt = attention_mask.shape
+        buffers = self._buffers(rows, prompt + limit)
+        self._fill(buffers, cache, attention_mask, banned, temperature)
+        sampled = rows if temperature >= MIN_TEMPERATURE else 0
+        generators = [torch.Generator(self._device).manual_seed(seed) for _ in range(sampled)]
+        _renew(buffers.noise, generators)
+        choose(buffers, torch.cat([logits, logits[:1].expand(len(buffers.tokens) - rows, -1)]))
+        runs_ahead = self._device.type == "cuda"
+        read = self._reader(buffers, rows, 0)
+        for turn in range(1, limit):
+            if runs_ahead:
+                self._advance(buffers, generators)
+                following = self._reader(buffers, rows, turn)
+                yield read()
+                read = following
+            else:
+                yield read()
+                self._advance(buffers, generators)
+        yield read()
+
+    def forget(self) -> None:
+        """Give the recorded steps' memory back."""
+        self._recorded.clear()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _advance(self, buffers: Buffers, generators: Sequence[torch.Generator]) -> None:
+        _renew(buffers.noise, generators)
+        buffers.used += 1
+        if buffers.replay:
+            buffers.replay()
+        else:
+            keys, values = ([part[:, :, : buffers.used] for part in parts] for parts in (buffers.keys, buffers.values))
+            self._step(buffers, keys, values)
+
+    def _reader(self, buffers: Buffers, rows: int, turn: int) -> Callable[[], list[int]]:
+        """A call that gives the tokens as they are now; on CUDA it waits for them, and for nothing later."""
+        if self._device.type != "cuda":
+            return lambda: buffers.tokens[:rows].tolist()
+        landing = buffers.landing[turn % 2]
+        landing.copy_(buffers.tokens, non_blocking=True)
+        landed = torch.cuda.Event()
+        landed.record(torch.cuda.current_stream(self._device))
+
+        def read() -> list[int]:
+            landed.synchronize()
+            return landing[:rows].tolist()
+
+        return read
+
+    def _fill(
+        self, buffers: Buffers, cache: Cache, attention_mask: torch.Tensor, banned: torch.Tensor, temperature: float
+    ) -> None:
+        """Start from a prefill. Rows beyond its batch decode one token over and over, read by nobody."""
+        rows, prompt = attention_mask.shape
+        lengths = attention_mask.sum(-1)
+        buffers.used = prompt
+        buffers.slot.fill_(prompt)
+        buffers.positions.fill_(prompt)
+        buffers.positions[:rows] = lengths
+        buffers.first.zero_()
+        buffers.first[:rows] = prompt - lengths
+        buffers.sharpness.fill_(1 / temperature if temperature >= MIN_TEMPERATURE else 1.0)
+        buffers.banned[:rows] = banned
+        buffers.noise.zero_()
+        for number, layer in enumerate(cache.layers):
+            buffers.keys[number][:rows, :, :prompt] = layer.keys
+            buffers.values[number][:rows, :, :prompt] = layer.values
+
+    def _buffers(self, rows: int, length: int) -> Buffers:
+        if self._compiled is None:
+            return self._allocate(rows, length)
+        shape = (1 << (rows - 1).bit_length(), -(-length // LENGTH_STEP) * LENGTH_STEP)
+        if shape not in self._recorded:
+            while len(self._recorded) >= MAX_RECORDED:
+                self._recorded.popitem(last=False)
+            buffers = self._allocate(*shape)
+            self._record(buffers)
+            self._recorded[shape] = buffers
+        self._recorded.move_to_end(shape)
+        return self._recorded[shape]
+
+    def _allocate(self, rows: int, length: int) -> Buffers:
+        config, device = self._config, self._device
+        layer_shape = (rows, config.num_key_value_heads, length, config.head_dim)
+        keys, values = (
+            [torch.zeros(layer_shape, dtype=self._dtype, device=device) for _ in range(config.num_hidden_layers)]
+            for _ in range(2)
+        )
+        for part in keys + values:
+            torch._dynamo.maybe_mark_dynamic(part, 2)  # one compilation serves all lengths
+        count = partial(torch.zeros, dtype=torch.long, device=device)
+        return Buffers(
+            tokens=count(rows),
+            slot=count(1),
+            positions=count(rows),
+            first=count(rows),
+            sharpness=torch.ones(1, device=device),
+            banned=torch.zeros(rows, config.vocab_size, dtype=torch.bool, device=device),
+            noise=torch.zeros(rows, config.vocab_size, device=device),
+            keys=keys,
+            values=values,
+            landing=[torch.zeros(rows, dtype=torch.long, pin_memory=True) for _ in range(2)]
+            if device.type == "cuda"
+            else [],
+        )
+
+    def _record(self, buffers: Buffers) -> None:
+        """Give the buffers a step to replay: compiled, and on CUDA captured; failing that they have none."""
+        run = partial(self._compiled, buffers, buffers.keys, buffers.values)
+        try:
+            buffers.replay = _captured(run, self._device) if self._device.type == "cuda" else run
+            run()
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ImportError, OSError) as error:  # what a compiler and its tools fail with
+            log.warning("Decoding runs eagerly, because its step could not be compiled: %s", error)
+            self._compiled, buffers.replay = None, None
+
+
+def _renew(noise: torch.Tensor, generators: Sequence[torch.Generator]) -> None:
+    """Fresh Gumbel noise for the rows that sample: minus the logarithm of exponential noise."""
+    for row, generator in zip(noise, generators, strict=False):
+        row.exponential_(generator=generator).clamp_(min=torch.finfo(row.dtype).tiny).log_().neg_()
+
+
+def _captured(run: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """The replay of ``run`` as a CUDA graph: the same work on the same addresses, without the host's share."""
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):  # compile and tune before the recording starts
+                run()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may use the GPU meanwhile; only this one's mistakes shall count.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            run()
+    return graph.replay
