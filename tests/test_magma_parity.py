@@ -41,9 +41,7 @@ def inputs_of(case: str, arrays: dict[str, torch.Tensor]) -> dict[str, torch.Ten
     text_only = f"{case}/pixel_values" not in arrays
     expanded = "" if text_only else "expanded_"
     inputs = {name: arrays[f"{case}/{expanded}{name}"] for name in ("input_ids", "attention_mask")}
-    return inputs | (
-        {} if text_only else {name: arrays[f"{case}/{name}"] for name in ("pixel_values", "image_sizes")}
-    )
+    return inputs | ({} if text_only else {name: arrays[f"{case}/{name}"] for name in ("pixel_values", "image_sizes")})
 
 
 def greedy(model: MagmaForCausalLM, inputs: dict[str, torch.Tensor], **options) -> torch.Tensor:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+SHARD = re.compile(r"[\w.-]+\.safetensors")
 TRUNK = "vision_tower.clip_vision_model.trunk."
 HEAD = re.compile(r"vision_tower\.clip_vision_model\.(trunk\.head\.norm\.(weight|bias)|head\.proj\.weight)")
 """CLIP's head: in the released files, of no use to Magma, so its absence does not matter."""
@@ -45,31 +46,38 @@ def locate(name: str | os.PathLike[str], hub_options: dict) -> Path:
 
 def read_layout(folder: Path) -> Layout:
     """Names and shapes of all tensors. Raises OSError where weights are absent, damaged or only pickled."""
-    if (folder / INDEX).is_file():
-        try:
-            shards = sorted(set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise OSError(f"{folder / INDEX} is no index of weights ({error}); fetch it again") from error
-        missing = [shard for shard in shards if not (folder / shard).is_file()]
-        if missing:
-            raise OSError(f"{folder} lacks {', '.join(missing)}; fetch the missing weights again")
-    elif (folder / SINGLE).is_file():
-        shards = [SINGLE]
-    elif pickles := sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern)):
-        raise OSError(
-            f"{folder} has its weights only as pickle ({pickles[0]}), which can run code when it is read; "
-            "convert them to safetensors"
-        )
-    else:
-        raise OSError(f"{folder} has no {SINGLE} and no {INDEX}: it is no checkpoint")
     tensors: dict[str, Shape] = {}
-    for shard in shards:
+    for shard in _shards(folder):
         try:
             with safe_open(folder / shard, framework="pt") as file:
                 tensors |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
         except SafetensorError as error:
             raise OSError(f"{folder / shard} is damaged ({error}); fetch it again") from error
     return Layout(frozenset(tensors), {OTHER_GAMMA.sub(r"\1.gamma", name): shape for name, shape in tensors.items()})
+
+
+def _shards(folder: Path) -> list[str]:
+    """The files that hold the weights, all present."""
+    if (folder / INDEX).is_file():
+        try:
+            shards = set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise OSError(f"{folder / INDEX} is no index of weights ({error}); fetch it again") from error
+        strange = [shard for shard in shards if not isinstance(shard, str) or not SHARD.fullmatch(shard)]
+        if strange:
+            raise OSError(f"{folder / INDEX} is no index of safetensors: it names {strange[0]!r}")
+        missing = sorted(shard for shard in shards if not (folder / shard).is_file())
+        if missing:
+            raise OSError(f"{folder} lacks {', '.join(missing)}; fetch the missing weights again")
+        return sorted(shards)
+    if (folder / SINGLE).is_file():
+        return [SINGLE]
+    if pickles := sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern)):
+        raise OSError(
+            f"{folder} has its weights only as pickle ({pickles[0]}), which can run code when it is read; "
+            "convert them to safetensors"
+        )
+    raise OSError(f"{folder} has no {SINGLE} and no {INDEX}: it is no checkpoint")
 
 
 def trunk_size(layout: Layout) -> tuple[tuple[int, ...], tuple[int, ...], int]:

@@ -41,15 +41,14 @@ def to_rgb(picture: Image.Image | np.ndarray) -> Image.Image:
     Raises ValueError for anything else, OSError for a file that PIL cannot decode.
     """
     if isinstance(picture, np.ndarray):
-        if (
-            picture.dtype != np.uint8
-            or picture.ndim not in (2, 3)
-            or (picture.ndim == 3 and picture.shape[2] not in (3, 4))
-        ):
+        channels = picture.shape[2] if picture.ndim == 3 else 1
+        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or channels not in (1, 3, 4):
             raise ValueError(f"a picture is uint8 [H, W, 3], not {picture.dtype} {list(picture.shape)}")
-        picture = Image.fromarray(picture)
+        picture = Image.fromarray(picture if channels > 1 else picture.reshape(picture.shape[:2]))
     if not isinstance(picture, Image.Image):
         raise ValueError(f"a picture is a PIL image or a numpy array, not {type(picture).__name__}")
+    if 0 in picture.size:
+        raise ValueError(f"a picture is at least 1 x 1, not {picture.width} x {picture.height}")
     if getattr(picture, "n_frames", 1) > 1:
         picture.seek(0)
     if picture.mode == "I" or picture.mode.startswith("I;16"):

@@ -21,6 +21,8 @@ IGNORED = -100
 _TEXT = re.compile("\ue000(\\d+)\ue001")
 _REPLY = re.compile("(\ue002\\d+\ue001)")
 
+Text = str | Sequence[int]
+
 
 @dataclass(frozen=True)
 class Message:
@@ -31,7 +33,7 @@ class Message:
     """
 
     role: str
-    text: str | Sequence[int]
+    text: Text
     images: Sequence[Image.Image | np.ndarray] = ()
 
 
@@ -96,10 +98,11 @@ class MagmaProcessor(ProcessorMixin):
         counts = (self.image_processor.visual_tokens(*grid) for grid in grids)
         # The template writes one begin-of-text, the tokenizer the other: Magma was trained with both.
         tokens = [(self.tokenizer.bos_token_id, False)]
-        tokens += self._tokens(self._render(conversation, add_generation_prompt), conversation, counts)
+        texts = [_trimmed(message) for message in conversation]
+        tokens += self._tokens(self._render(conversation, texts, add_generation_prompt), texts, counts)
         return _Row(tokens, crops, grids)
 
-    def _render(self, conversation: Sequence[Message], add_generation_prompt: bool) -> str:
+    def _render(self, conversation: Sequence[Message], texts: list[Text], add_generation_prompt: bool) -> str:
         """The chat template around stand-ins for the texts."""
         if not self.tokenizer.chat_template:
             raise ValueError("the tokenizer has no chat template")
@@ -107,14 +110,17 @@ class MagmaProcessor(ProcessorMixin):
         for number, message in enumerate(conversation):
             if message.role not in ("system", "user", "assistant"):
                 raise ValueError(f"role is {message.role!r}; it must be system, user or assistant")
-            if message.role != "assistant" and not isinstance(message.text, str):
+            content = f"{IMAGE_START}{IMAGE}{IMAGE_END}\n" * len(message.images)
+            if message.role == "assistant":
+                content += f"\ue002{number}\ue001"
+            elif not isinstance(message.text, str):
                 raise ValueError("only an assistant's text may be token ids")
-            mark = "\ue002" if message.role == "assistant" else "\ue000"
-            pictures = f"{IMAGE_START}{IMAGE}{IMAGE_END}\n" * len(message.images)
-            turns.append({"role": message.role, "content": f"{pictures}{mark}{number}\ue001"})
+            elif texts[number]:
+                content += f"\ue000{number}\ue001"
+            turns.append({"role": message.role, "content": content})
         return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
 
-    def _tokens(self, rendered: str, conversation: Sequence[Message], counts: Iterator[int]) -> list[tuple[int, bool]]:
+    def _tokens(self, rendered: str, texts: list[Text], counts: Iterator[int]) -> list[tuple[int, bool]]:
         """(id, whether it is learned) of every token; ``counts`` are the visual tokens of each picture in turn."""
         tokens: list[tuple[int, bool]] = []
         closes_reply = False
@@ -126,15 +132,14 @@ class MagmaProcessor(ProcessorMixin):
                 continue
             for place, part in enumerate(_REPLY.split(piece)):
                 if place % 2:
-                    reply = conversation[int(part[1:-1])].text
-                    tokens += [(token, True) for token in self._plain_ids(reply)]
+                    tokens += [(token, True) for token in self._plain_ids(texts[int(part[1:-1])])]
                     closes_reply = True
                 else:
-                    text = _TEXT.sub(lambda match: conversation[int(match[1])].text.strip(), part)
+                    text = _TEXT.sub(lambda match: texts[int(match[1])], part)
                     tokens += [(token, False) for token in self._plain_ids(text)]
         return tokens
 
-    def _plain_ids(self, text: str | Sequence[int]) -> Sequence[int]:
+    def _plain_ids(self, text: Text) -> Sequence[int]:
         if not isinstance(text, str):
             return text
         whole = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
@@ -146,6 +151,13 @@ class _Row:
     tokens: list[tuple[int, bool]]
     crops: Sequence[torch.Tensor]
     grids: Sequence[tuple[int, int]]
+
+
+def _trimmed(message: Message) -> Text:
+    """What the chat template's ``trim`` leaves of the text, which it sees only as a stand-in."""
+    if not isinstance(message.text, str):
+        return message.text
+    return message.text.rstrip() if message.images else message.text.strip()
 
 
 def _without_control_tokens(tokenizer: Tokenizer, control: dict[str, int]) -> Tokenizer:
