@@ -111,7 +111,8 @@ class Buffers:
 
     ``slot`` [1] is where the next key goes, the same for all rows as these are left-padded; ``positions`` [B] the
     rotary position there; ``first`` [B] the slot of each row's first token; ``sharpness`` [1] is 1 / temperature;
-    ``banned`` and ``noise`` are [B, vocabulary]; ``keys`` and ``values`` [B, key/value heads, length, D] for each layer.
+    ``banned`` and ``noise`` are [B, vocabulary]; ``keys`` and ``values`` for each layer [B, key/value heads,
+    length, D].
     """
 
     tokens: torch.Tensor
@@ -161,9 +162,9 @@ class Decoder:
     ) -> Generator[list[int], None, None]:
         """Yield ``limit`` times the next token of every row; the caller closes the generator when all rows have ended.
 
-        ``cache`` and ``logits`` [B, vocabulary] are the prefill's, ``attention_mask`` [B, S] its mask, left-padded, B at
-        most ``MAX_BATCH``. Tokens where ``banned`` [B, vocabulary] holds are never chosen. Rows with the same logits
-        and seed sample the same tokens, whatever the batch.
+        ``cache`` and ``logits`` [B, vocabulary] are the prefill's, ``attention_mask`` [B, S] its mask, left-padded.
+        B is at most ``MAX_BATCH``. Tokens where ``banned`` [B, vocabulary] holds are never chosen. Rows with the same
+        logits and seed sample the same tokens, whatever the batch.
         """
         rows, prompt = attention_mask.shape
         buffers = self._buffers(rows, prompt + limit)

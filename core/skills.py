@@ -24,6 +24,9 @@ from core.geometry import GRID, Box, Point, from_thousand
 Cell = tuple[int, int]
 """(x, y) on the 256 x 256 grid, 0..255; ``core.geometry.from_grid`` maps it to pixels."""
 
+SKILLS = frozenset({"click", "answer", "move", "trace", "locate", "robot_action"})
+"""What a checkpoint may declare that it was trained on."""
+
 
 @dataclass(frozen=True)
 class Refusal:
