@@ -8,11 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from core.geometry import Box
 from core.screen import sentences, thesaurus
-from core.screen.elements import Element, Screen
+from core.screen.elements import Element, IconGuess, Screen
 from core.screen.instruction import Instruction, Relation, Role, Term
-from core.screen.layout import labels, line_height, reading_order, relation, same_column
+from core.screen.layout import labels, line_height, reading_order, relation, repeated
 from core.screen.lexical import joined_alike, overlap, words
 
 FEATURES = (
@@ -35,6 +34,7 @@ FEATURES = (
     "labels another",  # it is the label of a control that is rather meant
 )
 
+NAMING = 0.3  # words that weigh more name the target; the others only say what to do or what sort of thing it is
 LIKELY_ICON = 0.08  # less probable guesses of an icon are noise
 PARAGRAPH = 14  # words from which a text counts fully as long
 
@@ -50,6 +50,16 @@ _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
     "item": {"text": 0.6, "button": 0.6, "image": 0.3},
     "menu": {"button": 0.8, "icon": 0.8, "field": 0.6, "text": 0.5},
 }
+
+
+_LETTER_ICONS = {
+    "x": "close", "×": "close", "✕": "close", "+": "plus", "-": "minus", "–": "minus", "—": "minus", "_": "minus",
+    "q": "search", "b": "bold", "i": "italic", "u": "underline", "?": "help", "!": "warning", "<": "back",
+    "‹": "back", "←": "back", ">": "forward", "›": "forward", "→": "forward", "...": "more horizontal",
+    "…": "more horizontal", "•••": "more horizontal", "⋮": "more vertical", ":": "more vertical", "=": "menu",
+    "≡": "menu", "☰": "menu", "@": "at sign", "#": "hash", "$": "dollar", "€": "euro", "▼": "caret down",
+    "▾": "caret down", "v": "chevron down", "^": "chevron up", "♥": "heart", "♡": "heart", "★": "star", "☆": "star",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,29 +79,39 @@ class ScreenEvidence:
         self.unit = line_height(screen)
         self.labels = labels(screen)
         self.texts = [words(element.text) for element in self.elements]
-        self.label_texts = [words(self.labels[e.id].text) if e.id in self.labels else [] for e in self.elements]
+        self.label_texts = [words(self.labels[e.id].text.text) if e.id in self.labels else [] for e in self.elements]
+        self.label_strength = [self.labels[e.id].strength if e.id in self.labels else 0.0 for e in self.elements]
+        # What to compare: an element's own text, else its label's.
+        self.shown = [
+            element.text or (self.labels[element.id].text.text if element.id in self.labels else "")
+            for element in self.elements
+        ]
+        self.trust = np.array(
+            [1.0 if e.text else strength for e, strength in zip(self.elements, self.label_strength, strict=True)],
+            np.float32,
+        )
+        kinds = {element.id: element.kind for element in self.elements}
         self.labelling = {
-            label.id for id, label in self.labels.items() if screen.element(id).kind in ("field", "checkbox", "toggle")
+            label.text.id for id, label in self.labels.items() if kinds[id] in ("field", "checkbox", "toggle")
         }
+        self.icons = [_guesses(element) for element in self.elements]
 
     @cached_property
     def text_vectors(self) -> np.ndarray:
         """[elements, 384]: the meaning of each element's text or label, zeros where it has neither."""
-        shown = [e.text or (self.labels[e.id].text if e.id in self.labels else "") for e in self.elements]
-        vectors = sentences.embed(shown)
-        vectors[[not words(text) for text in shown]] = 0.0
-        return vectors
+        vectors = sentences.embed(self.shown)
+        vectors[[not words(text) for text in self.shown]] = 0.0
+        return vectors * self.trust[:, None]
 
     @cached_property
     def icon_vectors(self) -> np.ndarray:
         """[elements, 384]: the meaning of each element's icon, weighted with the guesses' probabilities."""
-        names = sorted({g.name for e in self.elements for g in e.icons if g.probability >= LIKELY_ICON})
+        names = sorted({guess.name for guesses in self.icons for guess in guesses})
         vectors = dict(zip(names, sentences.embed([_gloss(name) for name in names]), strict=True))
         total = np.zeros((len(self.elements), sentences.DIMENSIONS), np.float32)
-        for row, element in zip(total, self.elements, strict=True):
-            for guess in element.icons:
-                if guess.name in vectors:
-                    row += min(guess.probability, 1.0) * vectors[guess.name]
+        for row, guesses in zip(total, self.icons, strict=True):
+            for guess in guesses:
+                row += guess.probability * vectors[guess.name]
         return total
 
     def readings(self, instruction: Instruction) -> list[Evidence]:
@@ -105,9 +125,12 @@ class ScreenEvidence:
             values = self._related(instruction, read)
             if values is not None:
                 readings.append(Evidence(values, read))
-        if any(evidence.reading.certain for evidence in readings):
-            return readings
-        return [Evidence(whole, None), *readings]
+        if not any(evidence.reading.certain for evidence in readings):
+            readings.insert(0, Evidence(whole, None))
+        if instruction.ordinal is not None:
+            for evidence in readings:
+                self._mark_ordinal(evidence.values, instruction)
+        return readings
 
     def _related(self, instruction: Instruction, read: Relation) -> np.ndarray | None:
         """Evidence for the head of a relation, or None where no element bears the anchor's name."""
@@ -140,7 +163,7 @@ class ScreenEvidence:
         shares = np.zeros((len(self.elements), 2), np.float32)
         for i, (text, label) in enumerate(zip(self.texts, self.label_texts, strict=True)):
             own = overlap(wanted, weights, text)
-            by_label = tuple(0.95 * share for share in overlap(wanted, weights, label))
+            by_label = tuple(self.label_strength[i] * share for share in overlap(wanted, weights, label))
             shares[i] = max(own, by_label, key=lambda pair: pair[0] * pair[1])
         return shares
 
@@ -151,7 +174,7 @@ class ScreenEvidence:
         names = self._names(term)
         column["wanted"][:], column["found"][:] = names.T
         column["both"][:] = names.prod(1)
-        content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 0.3]
+        content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
         meanings = {number: share**0.5 for number, share in thesaurus.of_text(sentence).items()}
         if words(sentence):
             asked = sentences.embed([sentence])[0]
@@ -161,12 +184,11 @@ class ScreenEvidence:
         for i, element in enumerate(self.elements):
             text = self.texts[i] or self.label_texts[i]
             column["exact"][i] = self._exact(content, names[i], text)
-            shown = element.text or (self.labels[element.id].text if element.id in self.labels else "")
-            column["meaning"][i] = _shared(meanings, thesaurus.of_text(shown)) if shown else 0.0
-            column["icon"][i] = _icon(element, meanings, term)
+            column["meaning"][i] = self.trust[i] * _shared(meanings, thesaurus.of_text(self.shown[i]))
+            column["icon"][i] = _icon(self.icons[i], meanings, term)
             x, y = element.box.center.x / width, element.box.center.y / height
             column["place"][i] = _closeness(x, y, instruction.place)
-            column["usual place"][i] = self._usual_place(element, shown, meanings, x, y)
+            column["usual place"][i] = self._usual_place(i, meanings, x, y)
             column["role"][i] = max((_ROLE_KINDS[role].get(element.kind, 0.0) for role in instruction.roles), default=0)
             column["clickable"][i] = element.clickable
             column["control"][i] = element.kind not in ("text", "image")
@@ -181,14 +203,12 @@ class ScreenEvidence:
             return 1.0
         return joined_alike(content, text)
 
-    def _usual_place(
-        self, element: Element, shown: str, meanings: dict[int, float], x: float, y: float
-    ) -> float:
+    def _usual_place(self, index: int, meanings: Mapping[int, float], x: float, y: float) -> float:
         """How close an element of a meaning that was asked for lies to where such things are."""
-        own = dict(thesaurus.of_text(shown)) if shown else {}
-        for guess in element.icons:
+        own = dict(thesaurus.of_text(self.shown[index]))
+        for guess in self.icons[index]:
             for number, share in thesaurus.of_icon(guess.name).items():
-                own[number] = max(own.get(number, 0.0), share * min(guess.probability, 1.0))
+                own[number] = max(own.get(number, 0.0), share * guess.probability)
         best = 0.0
         for number, share in own.items():
             place = thesaurus.meanings()[number].place
@@ -196,27 +216,23 @@ class ScreenEvidence:
                 best = max(best, share * meanings[number] * _closeness(x, y, place))
         return best
 
-    def mark_ordinal(self, values: np.ndarray, scores: np.ndarray, ordinal: int) -> None:
-        """Set the feature "ordinal" of the n-th among the elements that fit about as well as the best one."""
+    def _mark_ordinal(self, values: np.ndarray, instruction: Instruction) -> None:
+        """Set the feature "ordinal" of the n-th among the elements that fit about as well as the best one.
+
+        Where the words name nothing but a sort of thing ("the second result"), the n-th of what repeats is meant.
+        """
         names = [FEATURES.index(name) for name in ("both", "meaning", "icon")]
         evidence = values[:, names].max(1) + 0.5 * values[:, FEATURES.index("role")]
-        if evidence.max(initial=0.0) > 0.5 and values[:, names].max() > 0.4:
+        ordinal = instruction.ordinal
+        named = any(weight > NAMING for term in instruction.terms for weight in term.weights)
+        if named or "item" not in instruction.roles:
             pool = [self.elements[i] for i in np.flatnonzero(evidence >= 0.8 * evidence.max())]
         else:
-            pool = self._repeated()
+            pool = repeated(self.elements, self.unit)
         ordered = reading_order(pool, self.unit)
         position = ordinal - 1 if ordinal > 0 else ordinal
         if -len(ordered) <= position < len(ordered) > 1:
             values[self.elements.index(ordered[position]), FEATURES.index("ordinal")] = 1.0
-
-    def _repeated(self) -> list[Element]:
-        """The biggest group of like elements that start at one x: the results of a search, the rows of a list."""
-        groups: dict[tuple[str, int, int], list[Element]] = {}
-        for element in self.elements:
-            if element.text and element.kind in ("text", "button"):
-                key = (element.kind, round(element.box.x1 / self.unit), round(2 * element.box.height / self.unit))
-                groups.setdefault(key, []).append(element)
-        return max(groups.values(), key=lambda g: (len(g) > 1, sum(e.box.area for e in g)), default=[])
 
 
 def _gloss(icon: str) -> str:
@@ -232,14 +248,22 @@ def _shared(asked: Mapping[int, float], own: Mapping[int, float]) -> float:
     return max((share * asked[number] for number, share in own.items() if number in asked), default=0.0)
 
 
-def _icon(element: Element, meanings: Mapping[int, float], term: Term) -> float:
-    """How probably the element's icon is what is asked for."""
+def _guesses(element: Element) -> tuple[IconGuess, ...]:
+    """What the element's icon may show. A recogniser takes plain icons for letters: a cross for an X."""
+    likely = tuple(
+        IconGuess(guess.name, min(guess.probability, 1.0)) for guess in element.icons if guess.probability >= LIKELY_ICON
+    )
+    if not likely and (name := _LETTER_ICONS.get(element.text.strip().lower())):
+        return (IconGuess(name, 0.7),)
+    return likely
+
+
+def _icon(guesses: tuple[IconGuess, ...], meanings: Mapping[int, float], term: Term) -> float:
+    """How probably the icon is what is asked for."""
     total = 0.0
-    for guess in element.icons:
-        if guess.probability >= LIKELY_ICON:
-            wanted, found = overlap(list(term.words), list(term.weights), words(guess.name))
-            named = max(wanted * found, _shared(meanings, thesaurus.of_icon(guess.name)))
-            total += min(guess.probability, 1.0) * named
+    for guess in guesses:
+        wanted, found = overlap(list(term.words), list(term.weights), words(guess.name))
+        total += guess.probability * max(wanted * found, _shared(meanings, thesaurus.of_icon(guess.name)))
     return min(total, 1.0)
 
 

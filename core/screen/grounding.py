@@ -98,9 +98,6 @@ def _score(known: ScreenEvidence, read: Instruction) -> tuple[np.ndarray, np.nda
     def total(evidence: Evidence) -> np.ndarray:
         return evidence.values @ weights + (RELATION_READING if evidence.reading else 0.0)
 
-    if read.ordinal is not None:
-        for evidence in readings:
-            known.mark_ordinal(evidence.values, total(evidence), read.ordinal)
     totals = np.stack([total(evidence) for evidence in readings])
     best = totals.argmax(0)
     columns = np.arange(totals.shape[1])
@@ -110,7 +107,7 @@ def _score(known: ScreenEvidence, read: Instruction) -> tuple[np.ndarray, np.nda
 def click_point(element: Element, read: Instruction) -> Point:
     """The element's centre, or the named words' where they stand inside a longer line."""
     wanted = {word for term in read.terms for word, w in zip(term.words, term.weights, strict=True) if w > 0.3}
-    if not wanted or element.kind == "field" or len(element.words) < 3:
+    if not wanted or element.kind == "field" or len(element.words) < 2:
         return element.box.center
     hits = [any(alike(a, b) >= 0.8 for a in wanted for b in words(word.text)) for word in element.words]
     if not any(hits):
@@ -141,7 +138,7 @@ def _why(known: ScreenEvidence, index: int, values: np.ndarray) -> str:
     text = f'"{_short(element.text)}"'
     label = known.labels.get(element.id)
     if not element.text and label:
-        text = f'label "{_short(label.text)}"'
+        text = f'label "{_short(label.text.text)}"'
     lexical = weighed["exact"] + weighed["wanted"] + weighed["found"] + weighed["both"]
     reasons = {
         f"text {text}" if element.text else text: lexical if value["both"] > 0.1 else 0.0,

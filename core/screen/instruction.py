@@ -274,7 +274,10 @@ def _relations(text: str) -> list[Relation]:
         readings += [("of", text[match.end() :], text[: match.start()]) for match in re.finditer(r"'s\s+", lowered)]
         # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
         if match := re.match(r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|disable|check|uncheck|download|share|like|play|rename|archive|expand|collapse|mute|follow|add|pin|star)\s+(?=\S)", lowered):  # fmt: skip
-            readings.append(("of", match.group(1), re.split(r"\s+(?:from|in|to|on|of)\s+", text[match.end() :])[0]))
+            thing, *rest = re.split(r"\s+(?=(?:from|into|in|to|on|of)\s)", text[match.end() :], maxsplit=1)
+            readings.append(("of", match.group(1), thing))
+            # "add the lamp to the cart": "add to the cart" in the lamp's row.
+            readings += [("of", f"{match.group(1)} {tail}", thing) for tail in rest]
     relations = []
     for side, head, anchor in readings:
         relation = Relation(side, _term(head, text), _term(anchor, text))

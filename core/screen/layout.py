@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from core.geometry import Box
 from core.screen.elements import Element, Screen
@@ -37,15 +38,23 @@ def same_column(a: Box, b: Box) -> bool:
     return shared >= 0.5 * max(min(a.width, b.width), 1.0)
 
 
-def labels(screen: Screen) -> dict[int, Element]:
-    """Id of a control or a bare icon -> the text that labels it.
+@dataclass(frozen=True)
+class Label:
+    """The text that names a control, and how surely it does, 0..1."""
+
+    text: Element
+    strength: float
+
+
+def labels(screen: Screen) -> dict[int, Label]:
+    """Id of a control or a bare icon -> its label.
 
     Fields: left in the same row, else just above. Check boxes: right, else left. Toggles: left, however far, else
     right. Icons without text: just below (as on home screens), else right beside.
     """
     unit = line_height(screen)
     texts = [element for element in screen.elements if element.kind in ("text", "button") and element.text]
-    found: dict[int, Element] = {}
+    found: dict[int, Label] = {}
     for element in screen.elements:
         if element.kind in _CONTROLS or (element.kind in ("icon", "image") and not element.text):
             best, best_cost = None, math.inf
@@ -54,7 +63,9 @@ def labels(screen: Screen) -> dict[int, Element]:
                 if cost < best_cost:
                     best, best_cost = text, cost
             if best is not None:
-                found[element.id] = best
+                # A text beside an icon is itself what one clicks; the icon may be another thing altogether.
+                beside = element.kind in ("icon", "image") and same_row(element.box, best.box)
+                found[element.id] = Label(best, 0.6 if beside else 0.95)
     return found
 
 
@@ -96,8 +107,8 @@ def relation(candidate: Box, anchor: Box, side: Side, unit: float) -> float:
         return 1 / (1 + 0.3 * distance)
     # What belongs to a thing stands in its row, however far, or below it: titles come before their controls.
     if same_row(candidate, anchor):
-        return 1 / (1 + 0.03 * horizontal)
-    return 1 / (1 + 0.15 * vertical + 0.03 * horizontal) * (1.0 if dy > 0 else 0.5)
+        return 1 / (1 + 0.01 * horizontal)
+    return 1 / (1 + 0.3 * vertical + 0.03 * horizontal) * (0.9 if dy > 0 else 0.5)
 
 
 def reading_order(elements: Sequence[Element], unit: float) -> list[Element]:
@@ -109,3 +120,25 @@ def reading_order(elements: Sequence[Element], unit: float) -> list[Element]:
         else:
             rows.append([element])
     return [element for row in rows for element in sorted(row, key=lambda element: element.box.x1)]
+
+
+def repeated(elements: Sequence[Element], unit: float) -> list[Element]:
+    """What a list on the screen consists of, from top to bottom: the headline of each result, the text of each row.
+
+    The column of texts that fills most of the screen is cut where the gaps between its lines are wide; the tallest
+    line of a piece is its headline.
+    """
+    columns: dict[int, list[Element]] = {}
+    for element in elements:
+        if element.text and element.kind in ("text", "button"):
+            columns.setdefault(round(element.box.x1 / unit), []).append(element)
+    column = max(columns.values(), key=lambda column: (len(column) > 2, sum(e.box.area for e in column)), default=[])
+    column = sorted(column, key=lambda element: element.box.y1)
+    free = [max(0.0, below.box.y1 - above.box.y2) for above, below in zip(column, column[1:], strict=False)]
+    wide = (min(free) + sorted(free)[-max(1, len(free) // 5)]) / 2 if free else 0.0
+    pieces = [column[:1]]
+    for element, gap in zip(column[1:], free, strict=True):
+        if gap > wide or max(free) - min(free) < 0.5 * unit:
+            pieces.append([])
+        pieces[-1].append(element)
+    return [max(piece, key=lambda element: element.box.height) for piece in pieces if piece]

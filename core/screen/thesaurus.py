@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from core.screen.lexical import stem, words
+from core.screen.lexical import FUNCTION_WORDS, stem, words
 
 _FILE = Path(__file__).with_name("thesaurus.txt")
 _ARTICLES = frozenset("a an the this that these those my your our".split())
@@ -67,8 +68,30 @@ def _by_icon() -> dict[frozenset[str], dict[int, float]]:
     index: dict[frozenset[str], dict[int, float]] = {}
     for number, meaning in enumerate(meanings()):
         for rank, icon in enumerate(meaning.icons):
-            known = index.setdefault(frozenset(stems(icon)), {})
+            known = index.setdefault(frozenset(words(icon)), {})
             known[number] = max(known.get(number, 0.0), 1.0 / (1.0 + 0.15 * rank))
+    return index
+
+
+@cache
+def _by_rarest_stem() -> dict[str, tuple[frozenset[str], ...]]:
+    """The stems of each phrase of two words and more, filed under the one that fewest phrases have."""
+    several = {frozenset(s for s in key if s not in FUNCTION_WORDS) for key in _by_phrase()}
+    several = {phrase for phrase in several if len(phrase) > 1}
+    counts = Counter(stem for phrase in several for stem in phrase)
+    index: dict[str, tuple[frozenset[str], ...]] = {}
+    for phrase in sorted(several, key=sorted):
+        rarest = min(sorted(phrase), key=lambda stem: counts[stem])
+        index[rarest] = (*index.get(rarest, ()), phrase)
+    return index
+
+
+@cache
+def _by_stems() -> dict[frozenset[str], tuple[int, ...]]:
+    index: dict[frozenset[str], tuple[int, ...]] = {}
+    for key, numbers in _by_phrase().items():
+        phrase = frozenset(s for s in key if s not in FUNCTION_WORDS)
+        index[phrase] = tuple(dict.fromkeys((*index.get(phrase, ()), *numbers)))
     return index
 
 
@@ -76,33 +99,34 @@ def _by_icon() -> dict[frozenset[str], dict[int, float]]:
 def of_text(text: str) -> dict[int, float]:
     """Meanings of a text, each with the share of the text's words that its phrase covers, 0..1.
 
-    A phrase inside a longer one says nothing of its own: "search by voice" is not "search".
+    A phrase inside a longer one says nothing of its own: "search by voice" is not "search". A phrase whose words stand
+    apart ("make the selected words bold") counts a little less.
     """
     listed = stems(text)[:64]
-    found: list[tuple[int, int, tuple[int, ...]]] = []
-    index = _by_phrase()
+    known = set(listed)
+    found: list[tuple[frozenset[int], float, tuple[int, ...]]] = []
     for length in range(min(7, len(listed)), 0, -1):
         for start in range(len(listed) - length + 1):
-            numbers = index.get(listed[start : start + length])
-            covered = any(s <= start and start + length <= e for s, e, _ in found)
-            if numbers and not covered:
-                found.append((start, start + length, numbers))
+            if numbers := _by_phrase().get(listed[start : start + length]):
+                found.append((frozenset(range(start, start + length)), 1.0, numbers))
+    for stem_ in known & _by_rarest_stem().keys():
+        for phrase in _by_rarest_stem()[stem_]:
+            if phrase <= known:
+                places = frozenset(i for i, s in enumerate(listed) if s in phrase)
+                found.append((places, 0.8, _by_stems()[phrase]))
     shares: dict[int, float] = {}
-    for start, end, numbers in found:
+    for places, surety, numbers in found:
+        if any(places < other for other, _, _ in found):
+            continue
         for number in numbers:
-            shares[number] = max(shares.get(number, 0.0), (end - start) / len(listed))
+            shares[number] = max(shares.get(number, 0.0), surety * len(places) / len(listed))
     return shares
 
 
 @lru_cache(maxsize=4096)
 def of_icon(name: str) -> dict[int, float]:
-    """Meanings that an icon of this name may bear, 0..1. Word order does not matter: "left arrow" is "arrow left"."""
-    key = frozenset(stems(name))
-    index = _by_icon()
-    found = dict(index.get(key, {}))
-    # A variant ("user circle", "trash filled") keeps the meaning of its stem, less surely.
-    for icon, numbers in index.items():
-        if icon and icon < key:
-            for number, share in numbers.items():
-                found[number] = max(found.get(number, 0.0), share * 0.8 * len(icon) / len(key))
+    """Meanings that an icon of this name or caption may bear, 0..1, whatever the order of its words."""
+    found = dict(_by_icon().get(frozenset(words(name)), {}))
+    for number, share in of_text(name).items():
+        found[number] = max(found.get(number, 0.0), 0.9 * share)
     return found

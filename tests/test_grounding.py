@@ -1,0 +1,212 @@
+"""Grounding without a model, on screens made by hand: what each kind of words leads to, and that nothing breaks it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.geometry import Box
+from core.screen.elements import Element, IconGuess, Screen, Word
+from core.screen.grounding import Grounding, ground
+
+
+def element(id: int, x: float, y: float, text: str = "", kind: str = "text", icon: str = "", width: float = 0) -> Element:
+    """A line of text 20 high, or a 24 x 24 icon; texts of several words carry word boxes of 10 pixels a letter."""
+    size = (width or 10 * len(text) or 24, 20 if text else 24)
+    words, at = [], x
+    for word in text.split():
+        words.append(Word(word, Box(at, y, at + 10 * len(word), y + 20)))
+        at += 10 * (len(word) + 1)
+    icons = (IconGuess(icon, 0.8), IconGuess("anchor", 0.1)) if icon else ()
+    return Element(id, Box(x, y, x + size[0], y + size[1]), kind, text, kind != "text", icons, 0.9, tuple(words))
+
+
+def screen(*elements: Element) -> Screen:
+    return Screen((1000, 800), elements, "by hand")
+
+
+def best(grounding: Grounding) -> int:
+    return grounding.candidates[0].element_id
+
+
+FORM = screen(
+    element(1, 20, 10, icon="menu", kind="icon"),
+    element(2, 960, 10, icon="close", kind="icon"),
+    element(3, 100, 100, "Email"),
+    element(4, 200, 95, kind="field", width=300),
+    element(5, 100, 150, "Password"),
+    element(6, 200, 145, kind="field", width=300),
+    element(7, 200, 200, kind="checkbox", width=20),
+    element(8, 230, 200, "Remember me"),
+    element(9, 200, 260, "Sign in", kind="button"),
+    element(10, 300, 260, "Cancel", kind="button"),
+    element(11, 200, 320, "New here? Create an account or read the Terms of Service first"),
+    element(12, 200, 700, "Privacy"),
+    element(13, 500, 400, "Search", kind="field", width=200),
+)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "id"),
+    [
+        ("Click the Sign in button", 9),
+        ("click on sign ln", 9),
+        ("press SignIn", 9),
+        ("log in", 9),
+        ("Abort", 10),
+        ("Click 'Cancel'", 10),
+        ("the button to the right of Sign in", 10),
+        ("the button left of Cancel", 9),
+        ("type anna@example.com into the email field", 4),
+        ("enter my password", 6),
+        ("Tick the checkbox next to Remember me", 7),
+        ("close this", 2),
+        ("click the icon in the top right corner", 2),
+        ("open the hamburger menu", 1),
+        ("the icon at the top left", 1),
+        ("how my personal data is handled", 12),
+        ("look for a product in the search box", 13),
+    ],
+)
+def test_what_words_lead_to(instruction: str, id: int) -> None:
+    assert best(ground(FORM, instruction)) == id
+
+
+def test_named_words_inside_a_line_are_clicked_themselves() -> None:
+    candidate = ground(FORM, "Open the Terms of Service").candidates[0]
+    words = {word.text: word.box for word in FORM.element(11).words}
+    assert candidate.element_id == 11
+    assert words["Terms"].x1 <= candidate.point.x <= words["Service"].x2
+
+
+def test_rows_say_whose_control_is_meant() -> None:
+    rows = [("Bluetooth", 100), ("Airplane mode", 160), ("Location", 220)]
+    elements = []
+    for index, (name, y) in enumerate(rows):
+        elements.append(element(2 * index + 1, 50, y, name))
+        elements.append(element(2 * index + 2, 800, y, kind="toggle", width=40))
+    settings_page = screen(*elements)
+    assert best(ground(settings_page, "Flip the switch for Airplane mode")) == 4
+    assert best(ground(settings_page, "Turn on Location")) == 6
+
+
+def test_an_action_is_taken_in_the_row_of_its_object() -> None:
+    elements = []
+    for index, name in enumerate(("Ann Lee", "Bob Ray", "Cy Moss")):
+        elements.append(element(3 * index + 1, 50, 100 + 50 * index, name))
+        elements.append(element(3 * index + 2, 600, 100 + 50 * index, kind="icon", icon="edit"))
+        elements.append(element(3 * index + 3, 640, 100 + 50 * index, kind="icon", icon="trash"))
+    table = screen(*elements)
+    assert best(ground(table, "Delete Bob Ray")) == 6
+    assert best(ground(table, "Edit the row of Cy Moss")) == 8
+    assert best(ground(table, "Open Ann Lee")) == 1
+
+
+def test_ordinals_count_in_reading_order() -> None:
+    results = screen(*(element(i + 1, 100, 100 + 60 * i, f"Result about {name}") for i, name in enumerate("abcd")))
+    assert best(ground(results, "open the second result")) == 2
+    assert best(ground(results, "click the last result")) == 4
+    buttons = screen(*(element(i + 1, 100 + 200 * i, 100, "Add", kind="button") for i in range(3)))
+    assert best(ground(buttons, "click the third Add button")) == 3
+
+
+def test_icons_are_found_by_any_of_their_names() -> None:
+    icons = ("settings", "trash", "phone", "microphone", "back", "cart", "users", "user", "download")
+    bar = screen(*(element(i + 1, 50 + 60 * i, 100, kind="icon", icon=name) for i, name in enumerate(icons)))
+    wanted = {
+        "open the preferences": "settings",
+        "throw it in the bin": "trash",
+        "ring somebody": "phone",
+        "dictate a sentence": "microphone",
+        "return to the previous page": "back",
+        "show my basket": "cart",
+        "save it to my computer": "download",
+    }
+    for instruction, icon in wanted.items():
+        assert best(ground(bar, instruction)) == icons.index(icon) + 1, instruction
+
+
+def test_writing_other_than_latin_is_matched() -> None:
+    page = screen(element(1, 10, 10, "登录"), element(2, 200, 10, "注册"), element(3, 400, 10, "تسجيل الدخول"))
+    assert best(ground(page, "点击登录")) == 1
+    assert best(ground(page, "点击注册按钮")) == 2
+    assert best(ground(page, "انقر على تسجيل الدخول")) == 3
+
+
+def test_a_clear_instruction_is_sure() -> None:
+    grounding = ground(FORM, "Click Cancel")
+    assert grounding.sure
+    assert grounding.reason == ""
+    assert grounding.candidates[0].why == 'text "Cancel"'
+
+
+def test_two_alike_are_not_sure() -> None:
+    twins = screen(element(1, 100, 100, "Details", kind="button"), element(2, 100, 400, "Details", kind="button"))
+    grounding = ground(twins, "Click Details")
+    assert not grounding.sure
+    assert "equally well" in grounding.reason
+
+
+def test_nothing_that_fits_is_not_sure() -> None:
+    grounding = ground(FORM, "water the tomatoes")
+    assert not grounding.sure
+    assert grounding.reason.startswith("not sure")
+
+
+@pytest.mark.parametrize("instruction", ["", "   ", "!?…", "🎉🎉"])
+def test_an_instruction_without_words_is_not_sure(instruction: str) -> None:
+    assert not ground(FORM, instruction).sure
+
+
+def test_an_empty_screen_has_no_candidates() -> None:
+    grounding = ground(screen(), "click OK")
+    assert grounding.candidates == ()
+    assert not grounding.sure
+
+
+def test_a_very_long_instruction_is_read() -> None:
+    assert best(ground(FORM, "Click Cancel " + "because I really mean it " * 400)) == 10
+
+
+texts = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["Save", "Save as", "登录 帐户", "تسجيل الدخول", "🎉", "l0g ln", "a", "Terms of Service and more words here"]),
+)
+instructions = st.one_of(
+    st.text(max_size=80),
+    st.sampled_from(
+        ["click the second save to the left of 'Terms'", "type 'x' in the", "for of from", "the last", "点击登录", '"', "next to"]
+    ),
+    st.lists(st.sampled_from("click the first 'save \" of right top icon next to left tab 登录 remove".split(" "))).map(" ".join),
+)
+
+
+@st.composite
+def screens(draw: st.DrawFn) -> Screen:
+    width, height = draw(st.integers(1, 4000)), draw(st.integers(1, 4000))
+    elements = []
+    for id in range(1, draw(st.integers(0, 8)) + 1):
+        x1, x2 = sorted((draw(st.floats(0, width)), draw(st.floats(0, width))))
+        y1, y2 = sorted((draw(st.floats(0, height)), draw(st.floats(0, height))))
+        text = draw(texts)
+        kind = draw(st.sampled_from(["text", "button", "icon", "field", "checkbox", "toggle", "image"]))
+        icons = draw(st.lists(st.builds(IconGuess, st.sampled_from(["close", "arrow", "", "登"]), st.floats(0, 1)), max_size=2))
+        words = tuple(Word(word, Box(x1, y1, x2, y2)) for word in text.split())
+        elements.append(Element(id, Box(x1, y1, x2, y2), kind, text, draw(st.booleans()), tuple(icons), 0.5, words))
+    return Screen((width, height), tuple(elements), "random")
+
+
+@settings(max_examples=150, deadline=None)
+@given(screens(), instructions)
+def test_any_screen_and_instruction_give_a_valid_ranking(some: Screen, instruction: str) -> None:
+    grounding = ground(some, instruction)
+    ids = [candidate.element_id for candidate in grounding.candidates]
+    assert len(set(ids)) == len(ids)
+    assert set(ids) <= {element.id for element in some.elements}
+    confidences = [candidate.confidence for candidate in grounding.candidates]
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(0 <= confidence <= 1 for confidence in confidences)
+    for candidate in grounding.candidates:
+        assert some.element(candidate.element_id).box.contains(candidate.point)
+    assert grounding.sure == (grounding.reason == "")
