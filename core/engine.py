@@ -249,7 +249,13 @@ def _load(selection: Selection) -> tuple[MagmaForCausalLM, MagmaProcessor]:
         )
     if selection.device.type != "cpu" and importlib.util.find_spec("accelerate"):
         options["device_map"] = {"": selection.device}  # without accelerate the weights pass through the host's memory
-    processor = MagmaProcessor.from_pretrained(selection.folder)
+    try:
+        processor = MagmaProcessor.from_pretrained(selection.folder)
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # The tokenizers library has no exception type of its own.
+        raise ValueError(f"its tokenizer.json cannot be read ({error}); fetch it again") from error
     model = MagmaForCausalLM.from_pretrained(
         selection.folder, dtype=selection.dtype, attn_implementation="sdpa", **options
     )
