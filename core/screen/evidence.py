@@ -17,7 +17,6 @@ from core.screen.lexical import joined_alike, overlap, words
 FEATURES = (
     "exact",  # the name is all that stands on it
     "wanted",  # share of the name's words that stand on it (or its label)
-    "found",  # share of its words that the instruction names
     "both",  # product of the two
     "sentence",  # cosine between what is asked and its text
     "meaning",  # the thesaurus joins its text to what is asked
@@ -118,7 +117,7 @@ class ScreenEvidence:
         """Evidence for every reading of the instruction that the screen allows, at least one."""
         whole = max(
             (self._evidence(instruction, term) for term in instruction.terms or (Term((), ()),)),
-            key=lambda values: values[:, :4].sum(1).max(initial=0.0),
+            key=lambda values: values[:, :3].sum(1).max(initial=0.0),
         )
         readings = []
         for read in instruction.relations:
@@ -172,7 +171,7 @@ class ScreenEvidence:
         values = np.zeros((len(self.elements), len(FEATURES)), np.float32)
         column = {name: values[:, i] for i, name in enumerate(FEATURES)}
         names = self._names(term)
-        column["wanted"][:], column["found"][:] = names.T
+        column["wanted"][:] = names[:, 0]
         column["both"][:] = names.prod(1)
         content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
         meanings = {number: share**0.5 for number, share in thesaurus.of_text(sentence).items()}
@@ -181,20 +180,32 @@ class ScreenEvidence:
             column["sentence"][:] = np.maximum(self.text_vectors @ asked, 0.0)
             column["icon sentence"][:] = np.maximum(self.icon_vectors @ asked, 0.0)
         width, height = self.screen.size
+        closeness = np.zeros(len(self.elements), np.float32)
         for i, element in enumerate(self.elements):
             text = self.texts[i] or self.label_texts[i]
             column["exact"][i] = self._exact(content, names[i], text)
             column["meaning"][i] = self.trust[i] * _shared(meanings, thesaurus.of_text(self.shown[i]))
             column["icon"][i] = _icon(self.icons[i], meanings, term)
             x, y = element.box.center.x / width, element.box.center.y / height
-            column["place"][i] = _closeness(x, y, instruction.place)
+            closeness[i] = _closeness(x, y, instruction.place)
             column["usual place"][i] = self._usual_place(i, meanings, x, y)
             column["role"][i] = max((_ROLE_KINDS[role].get(element.kind, 0.0) for role in instruction.roles), default=0)
             column["clickable"][i] = element.clickable
             column["control"][i] = element.kind not in ("text", "image")
             column["long"][i] = min(1.0, max(0.0, len(self.texts[i]) - 4) / (PARAGRAPH - 4))
             column["labels another"][i] = element.id in self.labelling
+        if instruction.place != (None, None):
+            column["place"][:] = self._place(values, closeness)
         return values
+
+    def _place(self, values: np.ndarray, closeness: np.ndarray) -> np.ndarray:
+        """Closeness to the wished place, half by itself and half as compared with the others that fit: the topmost
+        of three that bear the name is "at the top", wherever they are."""
+        named = values[:, [FEATURES.index(name) for name in ("both", "meaning", "icon", "role")]].max(1)
+        fitting = closeness[named >= 0.5 * named.max(initial=0.0)]
+        spread = fitting.max() - fitting.min()
+        compared = np.clip((closeness - fitting.min()) / spread, 0.0, 1.0) if spread > 0 else (closeness >= fitting.max())
+        return 0.5 * closeness + 0.5 * compared
 
     def _exact(self, content: list[str], shares: np.ndarray, text: list[str]) -> float:
         if not content or not text:
@@ -225,12 +236,11 @@ class ScreenEvidence:
         evidence = values[:, names].max(1) + 0.5 * values[:, FEATURES.index("role")]
         ordinal = instruction.ordinal
         named = any(weight > NAMING for term in instruction.terms for weight in term.weights)
-        if named or "item" not in instruction.roles:
-            pool = [self.elements[i] for i in np.flatnonzero(evidence >= 0.8 * evidence.max())]
-        else:
+        pool = [self.elements[i] for i in np.flatnonzero(evidence >= 0.8 * evidence.max(initial=0.0))]
+        position = ordinal - 1 if ordinal > 0 else ordinal
+        if not named or evidence.max(initial=0.0) < 0.4 or not -len(pool) <= position < len(pool):
             pool = repeated(self.elements, self.unit)
         ordered = reading_order(pool, self.unit)
-        position = ordinal - 1 if ordinal > 0 else ordinal
         if -len(ordered) <= position < len(ordered) > 1:
             values[self.elements.index(ordered[position]), FEATURES.index("ordinal")] = 1.0
 

@@ -17,25 +17,24 @@ from core.screen.instruction import Instruction, read_instruction
 from core.screen.lexical import alike, words
 
 WEIGHTS = {
-    "exact": 2.5,
-    "wanted": 2.0,
-    "found": 1.0,
-    "both": 2.0,
-    "sentence": 4.0,
-    "meaning": 3.5,
-    "icon": 5.0,
-    "icon sentence": 4.0,
+    "exact": 2.2,
+    "wanted": 1.2,
+    "both": 1.5,
+    "sentence": 4.5,
+    "meaning": 4.3,
+    "icon": 5.6,
+    "icon sentence": 4.3,
     "role": 1.5,
     "place": 3.0,
-    "usual place": 1.0,
-    "relation": 4.0,
-    "ordinal": 4.0,
-    "clickable": 0.5,
-    "control": 0.3,
-    "long": -1.5,
-    "labels another": -1.0,
+    "usual place": 1.3,
+    "relation": 3.3,
+    "ordinal": 5.0,
+    "clickable": 0.6,
+    "control": 0.5,
+    "long": -1.3,
+    "labels another": -1.4,
 }
-RELATION_READING = -0.5
+RELATION_READING = -1.3
 """Added where a word such as "of" is read as a relation: mostly it belongs to the name."""
 
 SURE = 0.5
@@ -139,7 +138,7 @@ def _why(known: ScreenEvidence, index: int, values: np.ndarray) -> str:
     label = known.labels.get(element.id)
     if not element.text and label:
         text = f'label "{_short(label.text.text)}"'
-    lexical = weighed["exact"] + weighed["wanted"] + weighed["found"] + weighed["both"]
+    lexical = weighed["exact"] + weighed["wanted"] + weighed["both"]
     reasons = {
         f"text {text}" if element.text else text: lexical if value["both"] > 0.1 else 0.0,
         f'icon "{element.icons[0].name}"' if element.icons else "icon": weighed["icon"] + weighed["icon sentence"],

@@ -132,6 +132,7 @@ def read_instruction(text: str) -> Instruction:
     """Never fails; an instruction without words has no terms."""
     text = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text[: 4 * LONGEST]).replace("’", "'")).strip()[:LONGEST]
     text = re.sub(rf"^(?:(?:{_POLITE})(?:\b|(?<=[^\x00-\x7f]))[ ,]*)+", "", text, flags=re.I)
+    text = re.sub(r"\bsearch (?=results?\b)", "", text, flags=re.I)
     quotes = [match["a"] or match["b"] for match in _QUOTED.finditer(text)]
     typing = re.match(rf"(?:{_TYPING})(?:\b|(?<=[^\x00-\x7f]))", text, re.I) is not None
     if typing:
@@ -274,10 +275,11 @@ def _relations(text: str) -> list[Relation]:
         readings += [("of", text[match.end() :], text[: match.start()]) for match in re.finditer(r"'s\s+", lowered)]
         # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
         if match := re.match(r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|disable|check|uncheck|download|share|like|play|rename|archive|expand|collapse|mute|follow|add|pin|star)\s+(?=\S)", lowered):  # fmt: skip
-            thing, *rest = re.split(r"\s+(?=(?:from|into|in|to|on|of)\s)", text[match.end() :], maxsplit=1)
-            readings.append(("of", match.group(1), thing))
+            rest = text[match.end() :]
+            readings.append(("of", match.group(1), rest))
             # "add the lamp to the cart": "add to the cart" in the lamp's row.
-            readings += [("of", f"{match.group(1)} {tail}", thing) for tail in rest]
+            thing, *tails = re.split(r"\s+(?=(?:from|into|in|to|on|of)\s)", rest, maxsplit=1)
+            readings += [("of", f"{match.group(1)} {tail}", thing) for tail in tails]
     relations = []
     for side, head, anchor in readings:
         relation = Relation(side, _term(head, text), _term(anchor, text))

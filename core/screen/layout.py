@@ -6,6 +6,7 @@ All lengths are pixels of the screenshot; scores are 0..1.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -141,4 +142,6 @@ def repeated(elements: Sequence[Element], unit: float) -> list[Element]:
         if gap > wide or max(free) - min(free) < 0.5 * unit:
             pieces.append([])
         pieces[-1].append(element)
-    return [max(piece, key=lambda element: element.box.height) for piece in pieces if piece]
+    # What stands alone above and below the list has another number of lines.
+    usual = Counter(len(piece) for piece in pieces if piece).most_common(1)
+    return [max(piece, key=lambda element: element.box.height) for piece in pieces if len(piece) == usual[0][0]] if usual else []
