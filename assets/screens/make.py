@@ -1,7 +1,7 @@
 """Render the pages of the evaluation set and write screens.json: ``python assets/screens/make.py [PAGE ...]``.
 
-A page says its size in ``<meta name="screen" content="1440x900 @2 web">`` (CSS pixels, device scale, data source), and its
-items on the targets themselves, ``data-item="literal|Click the Sign in button"``: the boxes come from the browser's DOM.
+A page says its size in ``<meta name="screen" content="1440x900 @2 web">`` (CSS pixels, device scale, data source), and
+its items on the targets themselves, ``data-item="literal|Click the Sign in button"``: the boxes come from the DOM.
 The items of the real programs' screenshots were measured once and live in programs.json.
 Pages in pages/examples/ are rendered into ../examples/ui, without items.
 """
@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples" / "ui"
@@ -32,6 +32,12 @@ def icons() -> dict[str, str]:
     """``set/name`` to the SVG's text."""
     folder = HERE / "pages" / "icons"
     return {str(path.relative_to(folder).with_suffix("")): path.read_text() for path in sorted(folder.rglob("*.svg"))}
+
+
+def launch(playwright: Playwright) -> Browser:
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    flags = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb", *quiet]
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
 
 
 def render(browser: Browser, page_file: Path, picture: Path, script: str) -> list[dict]:
@@ -82,8 +88,7 @@ def main(names: list[str]) -> None:
     script = f"window.ICONS = {json.dumps(icons())};"
     items: list[dict] = list(programs)
     with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--force-color-profile=srgb"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = launch(playwright)
         for page in pages:
             picture = f"{page.stem}.png"
             if names and page.stem not in names:
