@@ -339,8 +339,8 @@ def resolve_click(click: Click, screen: Screen, size: Size) -> tuple[Point, int 
     element = screen.element(click.mark) if click.mark is not None else None
     if element is None:
         assert point is not None, "a Click has a point or a mark on the screen"
-        holding = [other for other in screen.elements if other.box.contains(point)]
-        return point, min(holding, key=lambda other: other.box.area).id if holding else None, ""
+        under = screen.at(point)
+        return point, under.id if under else None, ""
     if point is None or element.box.contains(point):
         return point or element.box.center.clamp(size), element.id, ""
     reason = f"The reply's coordinates lie outside mark {element.id}; the mark's centre is clicked."

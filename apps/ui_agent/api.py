@@ -1,6 +1,6 @@
 """The agent over HTTP and as MCP tools: /parse, /act and /batch. Names, arguments and results are kept stable."""
 
-from __future__ import annotations
+# No "from __future__ import annotations" here: gr.api reads the result's type itself, not its name.
 
 from typing import TypedDict
 

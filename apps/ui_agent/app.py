@@ -20,7 +20,7 @@ from apps.ui_agent import cards
 from apps.ui_agent.agent import UIAgent
 from apps.ui_agent.api import add_api
 from apps.ui_agent.batch_tab import BatchTab
-from apps.ui_agent.history_tab import HistoryTab, thumbnails
+from apps.ui_agent.history_tab import HistoryTab, thumbnail, thumbnails
 from apps.ui_agent.overlay import View
 from apps.ui_agent.result_pane import ResultPane
 from apps.ui_agent.run import add_model_arguments
@@ -60,14 +60,15 @@ def build_page(agent: UIAgent) -> gr.Blocks:
     ) as blocks:
         gr.HTML(
             '<div class="masthead"><h1>UI agent</h1>'
-            "<p>Give it a screenshot and say what to do: it finds the element and the click point.</p></div>"
+            "<p>Give it a screenshot and say what to do: it finds the element and the click point.</p></div>",
+            padding=False,
         )
-        notes = gr.HTML(cards.notes(["Models are loaded at the first step."]), elem_id="notes")
+        notes = gr.HTML(cards.notes(["Models are loaded at the first step."]), elem_id="notes", padding=False)
         visit = gr.State(Visit(), time_to_live=page.FILES_LIVE)
         with gr.Tabs() as tabs:
             with gr.Tab("Agent", id="agent"), gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=340):
-                    screenshot = page.PictureInput(
+                    screenshot = gr.Image(
                         label="Screenshot",
                         sources=["upload", "clipboard", "webcam"],
                         type="filepath",
@@ -101,10 +102,11 @@ def build_page(agent: UIAgent) -> gr.Blocks:
 
         @page.toasts
         def run(
-            image: str | None, text: str, view: View, style: MarkStyle, visit_: Visit, *given: Any
+            upload: dict[str, Any] | None, text: str, view: View, style: MarkStyle, visit_: Visit, *given: Any
         ) -> Generator[dict[gr.components.Component, Any], None, None]:
-            if image is None:
+            if upload is None:
                 raise UserError("Add a screenshot first: upload, paste or capture one, or choose an example.")
+            image = upload["path"]
             opened = open_image(image)
             done: list[str] = []
             now = "reading the picture"
@@ -123,7 +125,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             except UserError:
                 yield {progress: cards.stages([], None), stop: gr.Button(interactive=False)}
                 raise
-            visit_ = visit_.add(Entry(image, step))
+            visit_ = visit_.add(Entry(image, step, thumbnail(step, opened)))
             yield pane.show(visit_, view, style) | {
                 visit: visit_,
                 history.gallery: thumbnails(visit_),
@@ -140,6 +142,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
                 [*pane.shown, visit, history.gallery, progress, stop, notes],
                 concurrency_id=QUEUE,
                 concurrency_limit=1,
+                preprocess=False,  # the file as it came: Gradio would answer a broken one with a stack trace
                 show_progress="hidden",
                 api_visibility="private",
             )
@@ -154,23 +157,23 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             api_visibility="private",
         )
 
-        @page.toasts
-        def inspect(visit_: Visit, view: View, style: MarkStyle, at: gr.SelectData) -> dict[Any, Any]:
-            entry = visit_.entry
-            if entry is None or entry.step.screen is None:
-                return {visit: visit_}
-            if at.target is pane.table:
-                mark = int(at.row_value[0])
-            else:
-                point = Point(*at.index)
-                holding = [e for e in entry.step.screen.elements if e.box.contains(point)]
-                mark = min(holding, key=lambda e: e.box.area).id if holding else None
+        def inspect(visit_: Visit, mark: int | None, view: View, style: MarkStyle) -> dict[Any, Any]:
             visit_ = Visit(visit_.entries, visit_.shown, mark)
             return pane.draw(visit_, view, style) | {visit: visit_}
 
+        @page.toasts
+        def inspect_point(visit_: Visit, view: View, style: MarkStyle, at: gr.SelectData) -> dict[Any, Any]:
+            screen = visit_.entry.step.screen if visit_.entry else None
+            element = screen.at(Point(*at.index)) if screen else None
+            return inspect(visit_, element.id if element else None, view, style)
+
+        @page.toasts
+        def inspect_row(visit_: Visit, view: View, style: MarkStyle, at: gr.SelectData) -> dict[Any, Any]:
+            return inspect(visit_, int(at.row_value[0]), view, style)
+
         quick = {"show_progress": "hidden", "api_visibility": "private"}
-        for selected in (pane.picture.select, pane.table.select):
-            selected(inspect, [visit, *looks], [*pane.drawn, visit], **quick)
+        pane.picture.select(inspect_point, [visit, *looks], [*pane.drawn, visit], **quick)
+        pane.table.select(inspect_row, [visit, *looks], [*pane.drawn, visit], **quick)
         for look in looks:
             look.change(page.toasts(pane.draw), [visit, *looks], pane.drawn, **quick)
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from PIL import Image, ImageDraw
 
 from apps.ui_agent.agent import Step
+from apps.ui_agent.overlay import picture
 from core.fonts import font_for
 from core.geometry import Point, Size
 from core.images import open_image
-from core.marks import CLICK_COLOUR, draw_click
+from core.marks import CLICK_COLOUR
 
 FRAMES_PER_SECOND = 15
 MOVE, PRESS, HOLD = 14, 5, 16
@@ -31,9 +32,9 @@ def film(steps: Sequence[tuple[Step, str]], width: int = 1280) -> Iterator[Image
     view = max(2, round(first.size[0] * scale)), max(2, round(first.size[1] * scale))
     cursor = Point(view[0] * 0.5, view[1] * 0.5)
     for number, (step, screenshot) in enumerate(steps, 1):
-        screen, to_view = _fit(open_image(screenshot), view)
+        image = open_image(screenshot)
+        screen, to_view = _fit(image, view)
         caption = _caption(step, number, len(steps), view)
-        target = None
         if step.point is not None:
             target = Point(step.point.x * to_view[0] + to_view[1], step.point.y * to_view[0] + to_view[2])
             for frame in range(MOVE):
@@ -41,7 +42,7 @@ def film(steps: Sequence[tuple[Step, str]], width: int = 1280) -> Iterator[Image
             cursor = target
             for frame in range(PRESS):
                 yield _frame(screen, caption, cursor, ring=(frame + 1) / PRESS)
-            screen = draw_click(screen, target)
+        screen, _ = _fit(picture(step, image), view)
         for _ in range(HOLD):
             yield _frame(screen, caption, cursor)
 

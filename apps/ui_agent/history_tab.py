@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from apps.ui_agent import cards
+from apps.ui_agent.agent import Step
+from apps.ui_agent.batch import png_bytes
 from apps.ui_agent.film import FRAMES_PER_SECOND, film
+from apps.ui_agent.overlay import picture
 from apps.ui_agent.visit import Visit
 from core import page
 from core.errors import UserError
@@ -23,7 +27,14 @@ class HistoryTab:
     def __init__(self) -> None:
         gr.HTML('<div class="notes">Your own steps. Choose one to go back to it.</div>')
         self.gallery = gr.Gallery(
-            show_label=False, columns=4, height=400, allow_preview=False, interactive=False, elem_id="history"
+            show_label=False,
+            columns=4,
+            fit_columns=False,
+            object_fit="contain",
+            height=400,
+            allow_preview=False,
+            interactive=False,
+            elem_id="history",
         )
         with gr.Row():
             self.again = gr.Button("Run the chosen step again", elem_id="again")
@@ -65,9 +76,16 @@ class HistoryTab:
         }
 
 
+def thumbnail(step: Step, screenshot: Image.Image) -> str:
+    """The path of a small picture of the step's result."""
+    image = picture(step, screenshot)
+    image.thumbnail((480, 480))
+    return page.served("step.png", png_bytes(image))
+
+
 def thumbnails(visit: Visit) -> list[tuple[str, str]]:
     """The gallery's pictures and captions."""
     return [
-        (entry.image, f"{number}. {entry.step.instruction or 'parse only'}")
+        (entry.thumbnail, f"{number}. {entry.step.instruction or 'parse only'}")
         for number, entry in enumerate(visit.entries, 1)
     ]

@@ -12,10 +12,11 @@ HISTORY = 24
 
 @dataclass(frozen=True)
 class Entry:
-    """A step and the path of its screenshot, which stays on disk."""
+    """A step, and the paths of its screenshot and of a small picture of its result, which stay on disk."""
 
     image: str
     step: Step
+    thumbnail: str
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from PIL import Image
 
-from core.geometry import Box, Size
+from core.geometry import Box, Point, Size
 
 Kind = Literal["text", "button", "icon", "field", "checkbox", "toggle", "image"]
 
@@ -76,6 +76,11 @@ class Screen:
     def element(self, id: int) -> Element | None:
         """The element that bears this mark."""
         return next((element for element in self.elements if element.id == id), None)
+
+    def at(self, point: Point) -> Element | None:
+        """The smallest element that holds the point."""
+        holding = [element for element in self.elements if element.box.contains(point)]
+        return min(holding, key=lambda element: element.box.area, default=None)
 
 
 class Parser(Protocol):
