@@ -1,6 +1,6 @@
-"""Token by token through a Llama, with buffers that never move, so that a GPU can replay one recorded step.
+"""Token by token through Magma's Llama, with buffers that never move, so that a GPU can replay one recorded step.
 
-The decoder knows token ids and logits, nothing of text, pictures or checkpoints. Prefill is transformers' own forward;
+The decoder knows tensors and token ids, nothing of text, pictures or checkpoints. Prefill is the model's own forward;
 a decode step is written out here, over the weights of the same Llama, because what it costs is memory traffic:
 
 - linear layers that share their input are one product (their weights become views of one tensor),
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,6 +25,8 @@ from torch import nn
 from torch.nn import functional
 from transformers import Cache, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+from core.magma import MagmaForCausalLM
 
 log = logging.getLogger(__name__)
 
@@ -133,12 +135,14 @@ class Buffers:
 
 
 class Decoder:
-    """Decodes with one Llama, whose linear layers it joins in place. ``compile`` records steps, else they run eagerly.
+    """Decodes with one model, whose linear layers it joins in place. ``compile`` records steps, else they run eagerly.
 
     A step that cannot be compiled is logged with its reason and runs eagerly.
     """
 
-    def __init__(self, llama: LlamaForCausalLM, compile: bool) -> None:
+    def __init__(self, model: MagmaForCausalLM, compile: bool) -> None:
+        llama = model.language_model
+        self._model = model
         self._step = _Step(llama).eval()
         self._config = llama.config
         self._device, self._dtype = llama.lm_head.weight.device, llama.lm_head.weight.dtype
@@ -148,13 +152,18 @@ class Decoder:
             tuned = {"coordinate_descent_tuning": True} if self._device.type == "cuda" else {}
             self._compiled = torch.compile(self._step, dynamic=False, fullgraph=True, options=tuned)
         self._recorded: OrderedDict[tuple[int, int], Buffers] = OrderedDict()
+        self._runs_ahead = self._device.type == "cuda"  # elsewhere the host computes the step itself
+
+    @torch.no_grad()
+    def prefill(self, inputs: Mapping[str, torch.Tensor]) -> tuple[Cache, torch.Tensor]:
+        """Read the prompts: the cache, and the logits [B, vocabulary] of what comes next."""
+        outputs = self._model(**inputs, use_cache=True, logits_to_keep=1)
+        return outputs.past_key_values, outputs.logits[:, -1]
 
     @torch.no_grad()
     def tokens(
         self,
-        cache: Cache,
-        logits: torch.Tensor,
-        attention_mask: torch.Tensor,
+        inputs: Mapping[str, torch.Tensor],
         banned: torch.Tensor,
         limit: int,
         temperature: float = 0.0,
@@ -162,28 +171,29 @@ class Decoder:
     ) -> Generator[list[int], None, None]:
         """Yield ``limit`` times the next token of every row; the caller closes the generator when all rows have ended.
 
-        ``cache`` and ``logits`` [B, vocabulary] are the prefill's, ``attention_mask`` [B, S] its mask, left-padded.
-        B is at most ``MAX_BATCH``. Tokens where ``banned`` [B, vocabulary] holds are never chosen. Rows with the same
-        logits and seed sample the same tokens, whatever the batch.
+        ``inputs`` are the model's, on its device, left-padded, at most ``MAX_BATCH`` rows. Tokens where ``banned``
+        [B, vocabulary] holds are never chosen. Rows with the same logits and seed sample the same tokens, whatever
+        the batch.
         """
-        rows, prompt = attention_mask.shape
+        cache, logits = self.prefill(inputs)
+        mask = inputs["attention_mask"]
+        rows, prompt = mask.shape
         buffers = self._buffers(rows, prompt + limit)
-        self._fill(buffers, cache, attention_mask, banned, temperature)
+        self._fill(buffers, cache, mask, banned, temperature)
+        del cache  # it lives on in the buffers
         sampled = rows if temperature >= MIN_TEMPERATURE else 0
         generators = [torch.Generator(self._device).manual_seed(seed) for _ in range(sampled)]
         _renew(buffers.noise, generators)
         choose(buffers, torch.cat([logits, logits[:1].expand(len(buffers.tokens) - rows, -1)]))
-        runs_ahead = self._device.type == "cuda"
         read = self._reader(buffers, rows, 0)
         for turn in range(1, limit):
-            if runs_ahead:
-                self._advance(buffers, generators)
-                following = self._reader(buffers, rows, turn)
+            if not self._runs_ahead:
                 yield read()
-                read = following
-            else:
+            self._advance(buffers, generators)
+            following = self._reader(buffers, rows, turn)
+            if self._runs_ahead:
                 yield read()
-                self._advance(buffers, generators)
+            read = following
         yield read()
 
     def forget(self) -> None:
@@ -204,7 +214,8 @@ class Decoder:
     def _reader(self, buffers: Buffers, rows: int, turn: int) -> Callable[[], list[int]]:
         """A call that gives the tokens as they are now; on CUDA it waits for them, and for nothing later."""
         if self._device.type != "cuda":
-            return lambda: buffers.tokens[:rows].tolist()
+            now = buffers.tokens[:rows].tolist()
+            return lambda: now
         landing = buffers.landing[turn % 2]
         landing.copy_(buffers.tokens, non_blocking=True)
         landed = torch.cuda.Event()
@@ -277,8 +288,8 @@ class Decoder:
         """Give the buffers a step to replay: compiled, and on CUDA captured; failing that they have none."""
         run = partial(self._compiled, buffers, buffers.keys, buffers.values)
         try:
+            run()  # compiles
             buffers.replay = _captured(run, self._device) if self._device.type == "cuda" else run
-            run()
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ImportError, OSError) as error:  # what a compiler and its tools fail with
@@ -298,7 +309,7 @@ def _captured(run: Callable[[], None], device: torch.device) -> Callable[[], Non
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            for _ in range(3):  # compile and tune before the recording starts
+            for _ in range(2):  # what allocates or tunes on its first run must not do so while recording
                 run()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()

@@ -12,7 +12,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -55,11 +55,11 @@ class Engine:
         self.device: torch.device = model.device
         self.dtype: torch.dtype = model.language_model.lm_head.weight.dtype
         self.base_vocabulary: int = config.tokenizer_vocab_size
-        self._model = model.eval().requires_grad_(False)
         self._processor = processor
         self._context: int = config.text_config.max_position_embeddings
         self._stops = _stop_tokens(model, processor)
-        self._decoder = Decoder(model.language_model, compile)
+        self._vocabulary: int = config.text_config.vocab_size
+        self._decoder = Decoder(model.eval().requires_grad_(False), compile)
         self._lock = threading.Lock()
 
     @classmethod
@@ -187,7 +187,7 @@ class Engine:
         seconds = {"preprocess": prepared - began, "prefill": first - taken, "decode": time.perf_counter() - first}
         return [Reply(self._text(reply), tuple(reply), dict(seconds)) for reply in replies]
 
-    def _inputs(self, conversations: Sequence[Conversation]) -> dict[str, torch.Tensor]:
+    def _inputs(self, conversations: Sequence[Conversation]) -> Mapping[str, torch.Tensor]:
         """The batch as tensors on the CPU."""
         from core.magma import Message
 
@@ -210,24 +210,19 @@ class Engine:
         return inputs
 
     def _tokens(
-        self, inputs: dict[str, torch.Tensor], conversations: Sequence[Conversation], temperature: float, seed: int
+        self, inputs: Mapping[str, torch.Tensor], conversations: Sequence[Conversation], temperature: float, seed: int
     ) -> Generator[list[int], None, None]:
-        """Prefill, then the decoder's tokens."""
+        """The decoder's tokens within the conversations' limits."""
         import torch
 
-        inputs = {name: tensor.to(self.device, non_blocking=True) for name, tensor in inputs.items()}
-        mask = inputs["attention_mask"]
-        with torch.no_grad():
-            outputs = self._model(**inputs, use_cache=True, logits_to_keep=1)
-        logits = outputs.logits[:, -1]
-        banned = torch.zeros(logits.shape, dtype=torch.bool)
+        inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        rows, prompt = inputs["input_ids"].shape
+        banned = torch.zeros(rows, self._vocabulary, dtype=torch.bool)
         actions = action_token_ids(self.base_vocabulary)
         for row, conversation in enumerate(conversations):
             banned[row, actions.start : actions.stop] = not conversation.actions
         wanted = max(conversation.max_new_tokens for conversation in conversations)
-        limit = min(wanted, self._context - mask.shape[1])
-        cache = outputs.past_key_values
-        return self._decoder.tokens(cache, logits, mask, banned, limit, temperature, seed)
+        return self._decoder.tokens(inputs, banned, min(wanted, self._context - prompt), temperature, seed)
 
     def _text(self, token_ids: Sequence[int]) -> str:
         return self._processor.tokenizer.decode(token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

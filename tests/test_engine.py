@@ -138,6 +138,16 @@ def test_a_step_that_cannot_be_compiled_runs_eagerly_and_says_why(
     assert "no compiler found" in caplog.text
 
 
+def test_reading_a_token_while_the_next_step_runs_changes_none(checkpoint: Path, monkeypatch: pytest.MonkeyPatch):
+    """The order of a GPU, on the CPU."""
+    ahead = Engine.load(str(checkpoint), device="cpu")
+    expected = [ahead.generate(conversation).token_ids for conversation in CONVERSATIONS]
+    monkeypatch.setattr(ahead._decoder, "_runs_ahead", True)
+    assert [ahead.generate(conversation).token_ids for conversation in CONVERSATIONS] == expected
+    one = replace(CONVERSATIONS[0], max_new_tokens=1)
+    assert ahead.generate(one).token_ids == expected[0][:1]
+
+
 def test_action_tokens_are_banned_in_text_skills_and_allowed_in_robot_actions(checkpoint: Path):
     """The most reported fault of the original, provoked: an action token is the argmax everywhere."""
     biased = with_favourite(checkpoint, ACTIONS[100])
