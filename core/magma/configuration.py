@@ -14,7 +14,7 @@ XXLARGE_PROJECTION = 1024
 STRIDE = 32
 """Pixels of a crop per visual token: the stem divides each side by 4, then three stages by 2."""
 
-PROJECTOR_TYPE = re.compile(r"mlp(\d+)x_gelu(_segtokv\d+)?")
+PROJECTOR_TYPE = re.compile(r"mlp([1-9]\d*)x_gelu(_segtokv\d+)?")
 
 
 class MagmaVisionConfig(PreTrainedConfig):

@@ -57,7 +57,7 @@ def to_rgb(picture: Image.Image | np.ndarray) -> Image.Image:
     if picture.has_transparency_data:
         colours = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours)
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 class MagmaImageProcessor(BaseImageProcessor):
@@ -103,21 +103,20 @@ class MagmaImageProcessor(BaseImageProcessor):
         rgb = to_rgb(picture)
         base = self.base_img_size
         rows, cols = crop_grid(*rgb.size, base, self.num_crops)
-        pixels = torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
         size = (rows * base, cols * base)
         # One channel at a time: a large picture in float32 would not fit three times into modest memory.
         resized = torch.stack(
             [
                 self._resize(channel, mean, std, size)
-                for channel, mean, std in zip(pixels, self.image_mean, self.image_std, strict=True)
+                for channel, mean, std in zip(rgb.split(), self.image_mean, self.image_std, strict=True)
             ]
         )
         grid = resized.reshape(3, rows, base, cols, base).permute(1, 3, 0, 2, 4)
         return grid.reshape(rows * cols, 3, base, base), (rows, cols)
 
     @staticmethod
-    def _resize(channel: torch.Tensor, mean: float, std: float, size: tuple[int, int]) -> torch.Tensor:
-        normalised = channel.to(torch.float32).div_(255).sub_(mean).div_(std)
+    def _resize(channel: Image.Image, mean: float, std: float, size: tuple[int, int]) -> torch.Tensor:
+        normalised = torch.from_numpy(np.array(channel, dtype=np.float32)).div_(255).sub_(mean).div_(std)
         return functional.interpolate(normalised[None, None], size, mode="bilinear", align_corners=False)[0, 0]
 
     def preprocess(self, images: Image.Image | np.ndarray | Sequence, return_tensors: str = "pt") -> BatchFeature:

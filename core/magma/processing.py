@@ -157,7 +157,7 @@ def _trimmed(message: Message) -> Text:
     """What the chat template's ``trim`` leaves of the text, which it sees only as a stand-in."""
     if not isinstance(message.text, str):
         return message.text
-    return message.text.rstrip() if message.images else message.text.strip()
+    return message.text.rstrip() if len(message.images) else message.text.strip()
 
 
 def _without_control_tokens(tokenizer: Tokenizer, control: dict[str, int]) -> Tokenizer:
