@@ -43,15 +43,6 @@ THEME = gr.themes.Base(
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
-class PictureInput(gr.Image):
-    """Gives the file as it came: Gradio's own decoding answers a broken picture with a stack trace."""
-
-    is_template = True  # shown by gr.Image's own front end
-
-    def preprocess(self, payload: Any) -> str | None:
-        return None if payload is None else payload.path
-
-
 def toasts(function: Callable[..., Any]) -> Callable[..., Any]:
     """Show a UserError of a function or generator as a toast, or answer an API call with it."""
     if inspect.isgeneratorfunction(function):
