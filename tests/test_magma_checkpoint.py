@@ -241,6 +241,11 @@ def test_an_unknown_name_on_the_hub_is_an_error(monkeypatch):
         MagmaForCausalLM.from_pretrained("nobody/nothing")
 
 
+def test_a_path_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(OSError, match="neither a folder nor"):
+        MagmaForCausalLM.from_pretrained(tmp_path / "absent")
+
+
 @pytest.mark.parametrize(
     "values",
     [{"mm_projector_type": "resampler"}, {"img_anyres_strategy": "tiles"}, {"vision_backbone": "vit"}],

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from core.magma import MagmaImageProcessor
-from core.magma.image_processing import CLIP_MEAN, CLIP_STD, crop_grid, to_rgb
+from core.magma.image_processing import crop_grid, to_rgb
 
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
 SIDES = st.integers(1, 20000)
 
 
@@ -43,7 +45,7 @@ def test_crops_follow_the_formula(size):
     outcome = MagmaImageProcessor(base_img_size=64)(Image.fromarray(picture))
     (rows, cols) = outcome["image_sizes"][0].tolist()
     for c in range(3):
-        normalised = (picture[..., c] / 255 - CLIP_MEAN[c]) / CLIP_STD[c]
+        normalised = (picture[..., c] / 255 - MEAN[c]) / STD[c]
         whole = resized(normalised, rows * 64, cols * 64)
         for number, crop in enumerate(outcome["pixel_values"]):
             y, x = divmod(number, cols)
@@ -102,7 +104,7 @@ AWKWARD = {
 @pytest.mark.parametrize("picture", AWKWARD.values(), ids=AWKWARD)
 def test_awkward_pictures_are_red_all_over(picture):
     pixels = MagmaImageProcessor(base_img_size=64)(picture)["pixel_values"]
-    red = (torch.tensor([1.0, 0.0, 0.0]) - torch.tensor(CLIP_MEAN)) / torch.tensor(CLIP_STD)
+    red = (torch.tensor([1.0, 0.0, 0.0]) - torch.tensor(MEAN)) / torch.tensor(STD)
     torch.testing.assert_close(pixels, red[None, :, None, None].expand_as(pixels), atol=0.05, rtol=0)
 
 

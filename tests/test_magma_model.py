@@ -169,12 +169,14 @@ def test_the_projector_closes_every_row():
     closed = projector.close_rows(picture).reshape(2, 6, 3)
     assert torch.equal(closed[:, :5], picture)
     assert torch.equal(closed[:, 5], projector.row_seperator[0].expand(2, 3))
-    x = torch.randn(4)
-    first, _, second = projector.proj
-    inner = gelu((first.weight @ x + first.bias).detach().numpy())
-    np.testing.assert_allclose(
-        projector(x).detach().numpy(), second.weight.detach().numpy() @ inner + second.bias.detach().numpy(), atol=1e-5
-    )
+
+
+def test_the_projector_follows_the_formula():
+    projector = Projector(MagmaVisionConfig(depths=(1,), widths=(4,)), hidden_size=3).double()
+    x = 3 * torch.randn(4, dtype=torch.float64)
+    p = {name: value.numpy() for name, value in projector.proj.state_dict().items()}
+    expected = p["2.weight"] @ gelu(p["0.weight"] @ x.numpy() + p["0.bias"]) + p["2.bias"]
+    np.testing.assert_allclose(projector(x).detach().numpy(), expected, atol=1e-12)
 
 
 def test_crops_are_laid_row_by_row():
@@ -257,8 +259,12 @@ def test_loss_is_the_mean_over_the_learned_tokens(model, grids):
     torch.testing.assert_close(outputs.loss, -chosen.mean())
 
 
-def test_training_reaches_every_parameter_but_clips_head():
+@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_enable:FutureWarning")
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_training_reaches_every_parameter_but_clips_head(checkpointing):
     model = make_model().train()
+    if checkpointing:
+        model.gradient_checkpointing_enable()
     inputs = prompt([(1, 2)])
     model(**inputs, labels=inputs["input_ids"].masked_fill(inputs["input_ids"] == ID["<image>"], -100)).loss.backward()
     without = {name for name, parameter in model.named_parameters() if parameter.grad is None}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError, safe_open
 
 SINGLE = "model.safetensors"
@@ -41,7 +42,10 @@ def locate(name: str | os.PathLike[str], hub_options: dict) -> Path:
     }
     if Path(name).is_dir():
         return Path(name)
-    return Path(snapshot_download(str(name), allow_patterns=["*.json", "*.jinja", "*.safetensors"], **options))
+    try:
+        return Path(snapshot_download(str(name), allow_patterns=["*.json", "*.jinja", "*.safetensors"], **options))
+    except HFValidationError as error:
+        raise OSError(f"{name} is neither a folder nor a name on the hub") from error
 
 
 def read_layout(folder: Path) -> Layout:

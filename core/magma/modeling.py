@@ -132,6 +132,7 @@ class MagmaForCausalLM(PreTrainedModel, GenerationMixin):
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.LongTensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
         **kwargs,
     ) -> CausalLMOutputWithPast:
         """Llama's outputs; see ``image_features`` for the pictures.
@@ -152,7 +153,11 @@ class MagmaForCausalLM(PreTrainedModel, GenerationMixin):
             positions = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
             position_ids = positions[:, -inputs_embeds.shape[1] :]
         return self.language_model(
-            inputs_embeds=inputs_embeds, attention_mask=attention_mask, position_ids=position_ids, **kwargs
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            logits_to_keep=logits_to_keep,
+            **kwargs,
         )
 
 
