@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from core.geometry import Box
 from core.screen.elements import Element, Kind
-from core.screen.merge import INSIDE, distinct, rows
+from core.screen.merge import INSIDE, distinct, overlaps, rows
 
 EDGE, FAINT = 10, 3  # grey levels between neighbouring pixels that make an edge, and the faint edge of a pale button
 NOISE = 4  # on a noisy picture, an edge stands out this many times over the median difference
@@ -29,7 +30,7 @@ SAME = 0.8  # boxes that overlap by more than this are one control found twice
 # Sizes in heights of a line of text, which is what controls are drawn around.
 FIGURE = (0.5, 6.5)  # the longer side of an icon
 PATCH = (0.7, 5.0)  # heights of checkboxes, buttons and fields
-TILE = 16.0  # the longer side of what is taller than those
+TILE = 16.0  # the height of tiles and text areas
 MOST_ICONS = 8  # as many may stand in one field
 LONG = 8.0  # a patch that is longer and touches the edge of the screen is a bar
 PARTS, TIGHT = 0.35, 0.15  # parts of an icon are closer than this; where icons crowd, closer than that
@@ -47,11 +48,15 @@ def find_controls(image: np.ndarray, texts: Sequence[Box]) -> list[Element]:
     sharp = gradient > max(EDGE, noise)
     sheets = [_without(sharp, texts), _without(gradient > max(FAINT, noise), texts)]
     pictures = _pictures(*sheets, unit)
-    figures = _figures(sheets[0], sharp, gradient, unit)
     patches = [patch for sheet in sheets for patch in _patches(sheet, unit)]
+    figures = _figures(sheets[0], sharp, gradient, patches, unit)
     drawn = [element for element in [*figures, *patches] if not _inside_any(element.box, pictures)]
     drawn = distinct(sorted(drawn, key=lambda element: -element.confidence)[: 2 * MOST], SAME)[:MOST]
-    kinds = [_kind(element, image, texts, drawn, unit) for element in drawn]
+    inside = overlaps(drawn, drawn) >= INSIDE
+    kinds = []
+    for i, element in enumerate(drawn):
+        inner = [drawn[j] for j in np.flatnonzero(inside[:, i]) if drawn[j].box.area < element.box.area]
+        kinds.append(_kind(element, inner, image, texts, drawn, unit))
     controls = [replace(element, kind=kind) for element, kind in zip(drawn, kinds, strict=True) if kind is not None]
     return distinct([*pictures, *controls], SAME)
 
@@ -93,7 +98,9 @@ def _pictures(edges: np.ndarray, faint: np.ndarray, unit: float) -> list[Element
     return found
 
 
-def _figures(edges: np.ndarray, all_edges: np.ndarray, gradient: np.ndarray, unit: float) -> list[Element]:
+def _figures(
+    edges: np.ndarray, all_edges: np.ndarray, gradient: np.ndarray, patches: Sequence[Element], unit: float
+) -> list[Element]:
     """Icons: small compact figures whose parts lie closer to each other than to anything else."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(edges, connectivity=8)
     small = (stats[:, cv2.CC_STAT_WIDTH] <= FIGURE[1] * unit) & (stats[:, cv2.CC_STAT_HEIGHT] <= FIGURE[1] * unit)
@@ -109,6 +116,8 @@ def _figures(edges: np.ndarray, all_edges: np.ndarray, gradient: np.ndarray, uni
         x1, y1, x2, y2 = box.as_ints()
         contrast = min(1.0, float(gradient[y1:y2, x1:x2].max()) / CONTRAST)
         crowded = _ring(sums, box, max(2, round(TIGHT * unit))) / CROWDED
+        if crowded > 0.25 and any(p.box.inside(box) == 1 and p.box.area > 0.4 * box.area for p in patches):
+            continue  # a tile on a busy ground: the patch has its outline
         size = min(1.0, long / unit)
         confidence = 0.9 * contrast * size * max(0.0, 1 - crowded**2)
         found.append(Element(0, box, "icon", clickable=True, confidence=confidence))
@@ -116,7 +125,8 @@ def _figures(edges: np.ndarray, all_edges: np.ndarray, gradient: np.ndarray, uni
 
 
 def _joined(parts: np.ndarray, reach: float) -> list[Box]:
-    kernel = np.ones((max(2, round(reach)),) * 2, np.uint8)
+    side = 2 * max(1, round(reach / 2)) + 1  # odd, since closing with an even kernel moves the picture by a pixel
+    kernel = np.ones((side, side), np.uint8)
     count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(parts, cv2.MORPH_CLOSE, kernel))
     return [Box(x, y, x + width - 1, y + height - 1) for x, y, width, height, _ in stats[1:count].tolist()]
 
@@ -139,9 +149,7 @@ def _patches(edges: np.ndarray, unit: float) -> list[Element]:
     height, width = edges.shape
     found = []
     for x, y, w, h, area, hole in _outlines(edges):
-        low = h <= PATCH[1] * unit and w <= 0.95 * width
-        tall = h <= TILE * unit and w <= TILE * unit
-        if hole or min(w, h) < PATCH[0] * unit or not (low or tall):
+        if hole or min(w, h) < PATCH[0] * unit or h > TILE * unit or w > 0.95 * width:
             continue
         if w > LONG * unit and (min(x, y) == 0 or x + w == width or y + h == height):
             continue  # a bar along the edge of the screen
@@ -163,33 +171,57 @@ def _outlines(edges: np.ndarray) -> list[tuple[int, int, int, int, float, bool]]
 
 
 def _kind(
-    element: Element, image: np.ndarray, texts: Sequence[Box], others: Sequence[Element], unit: float
+    element: Element,
+    inner: Sequence[Element],
+    image: np.ndarray,
+    texts: Sequence[Box],
+    others: Sequence[Element],
+    unit: float,
 ) -> Kind | None:
-    """What a figure or a patch is, or None for a bar, a card or a row that is no control of its own."""
+    """What a figure or a patch with ``inner`` ones is, or None for a bar, a card or a row of several controls."""
     box = element.box
-    inner = [e for e in others if e is not element and e.box.area < box.area and e.box.inside(box) >= INSIDE]
     if _knob(box, inner):
         return "toggle"
     squarish = max(box.width, box.height) <= 1.35 * min(box.width, box.height)
     if squarish and box.height <= 2 * unit and _labelled(box, texts, unit) and _hollow(image, box):
         return "checkbox"
-    if element.kind == "icon" or (squarish and 2.2 * unit <= box.height <= FIGURE[1] * unit):
-        return "icon"
     held = [text for text in texts if text.inside(box) >= INSIDE]
+    glyph = len(held) == 1 and held[0].height > 0.3 * box.height and held[0].width < 0.6 * box.width
+    if element.kind == "icon" or (squarish and box.height <= FIGURE[1] * unit and (not held or glyph)):
+        return "icon"
+    tall = box.height > PATCH[1] * unit
+    if tall and box.width > TILE * unit:  # an empty text area, or else a card
+        return "field" if not held and not inner and _bordered(image, box) else None
     if not held:
-        if squarish and box.height <= FIGURE[1] * unit:
-            return "icon"
-        return "field" if box.width > 3 * box.height or box.height > PATCH[1] * unit else "button"
+        if len(inner) > 1 and not _spread(box, inner):
+            return None
+        return "field" if box.width > 3 * box.height or (tall and box.width > box.height) else "button"
     lines = rows(held)
     columns = max(len(line) for line in lines)
-    left = min(text.x1 for text in held) - box.x1
-    right = box.x2 - max(held[i].x2 for i in lines[0])
+    first = held[lines[0][0]]
     icons_only = all(e.kind == "icon" for e in inner) and len(inner) <= MOST_ICONS
-    if box.width > 4 * box.height and len(lines) == 1 and columns <= 2 and left < right / 2 and icons_only:
-        if _bordered(image, box):
+    if box.width > 4 * box.height and len(lines) == 1 and columns <= 2 and icons_only:
+        if first.x1 - box.x1 < (box.x2 - first.x2) / 2 and _bordered(image, box) and not _stacked(box, others):
             return "field"
     rows_or_bars = columns > 1 or len(lines) > 2 or len(inner) > 4 or any(_knob(e.box, inner) for e in inner)
     return None if rows_or_bars else "button"
+
+
+def _spread(box: Box, inner: Sequence[Element]) -> bool:
+    """Whether the icons in a box stand at its ends and leave the middle free, as in a search box, or crowd it."""
+    starts = sorted([(e.box.x1, e.box.x2) for e in inner] + [(box.x2, box.x2)])
+    gaps = [b[0] - a[1] for a, b in pairwise([(box.x1, box.x1), *starts])]
+    return box.width > 4 * box.height and max(gaps[:-1]) > 0.4 * box.width
+
+
+def _stacked(box: Box, others: Sequence[Element]) -> bool:
+    """Whether the box is a row of a list: another of the same width adjoins it above or below."""
+    return any(
+        abs(e.box.x1 - box.x1) <= 3
+        and abs(e.box.x2 - box.x2) <= 3
+        and min(abs(e.box.y2 - box.y1), abs(e.box.y1 - box.y2)) <= 3
+        for e in others
+    )
 
 
 def _knob(box: Box, inner: Sequence[Element]) -> bool:

@@ -9,15 +9,25 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from core.errors import UserError
+from core.geometry import Size
 from core.screen.controls import find_controls
-from core.screen.elements import Element, ParseOptions, Screen
+from core.screen.elements import Element, IconGuess, ParseOptions, Screen
+from core.screen.icons import IconClassifier
 from core.screen.merge import merge, number
-from core.screen.ocr import SURE, TextReader
+from core.screen.ocr import TextReader
 from core.screen.stages import Stopwatch, under
 
 BOX_THRESHOLD = 0.3
 IOU_THRESHOLD = 0.7
-IMAGE_SIDE = 1920
+IMAGE_SIDE = 1920  # that of the most common screens: nothing is resampled there
+SMALLEST_SIDE, LARGEST_SIDE = 64, 2560  # the text detector needs about 1 GB for 2560 x 1440 pixels
+BATCH = 64  # icons named between two chances to stop
+SURE_TEXT = 0.5  # what is read less surely is not taken for text
+SURE = 0.7  # two characters read less surely may be an icon
+TEXT_MARGIN = 0.15  # of the height of the ink
+LABEL = 30  # characters; longer texts are rarely labels
+NO_ICON = 0.5  # the confidence that is left of a figure that looks like no icon
 
 
 class EmbeddedParser:
@@ -27,19 +37,22 @@ class EmbeddedParser:
 
     def __init__(self) -> None:
         self._reader = TextReader()
+        self._icons = _icons()
 
     def parse(self, image: Image.Image, options: ParseOptions = ParseOptions()) -> Generator[str, None, Screen]:
         """Yield the name of the stage under way, return the Screen. An unknown language is a UserError."""
         box_threshold = BOX_THRESHOLD if options.box_threshold is None else options.box_threshold
         iou_threshold = IOU_THRESHOLD if options.iou_threshold is None else options.iou_threshold
-        side = options.image_side or IMAGE_SIDE
+        side = IMAGE_SIDE if options.image_side is None else options.image_side
+        if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
+            raise UserError(f"The image side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, not {side}.")
         pixels = np.asarray(image.convert("RGB"))
         watch = Stopwatch()
 
         yield watch.begin("reading text")
         read = yield from under("reading text", self._reader.read(pixels, side, options.language))
         symbols = [element for element in read if _symbol(element)]
-        texts = [element for element in read if not _symbol(element) and element.confidence >= 0.5]
+        texts = [element for element in read if not _symbol(element) and element.confidence >= SURE_TEXT]
 
         yield watch.begin("finding controls")
         scale = min(1.0, side / max(image.size))
@@ -49,22 +62,60 @@ class EmbeddedParser:
             replace(control, box=control.box.scale(back_x, back_y))
             for control in find_controls(small, [text.box.scale(1 / back_x, 1 / back_y) for text in texts])
         ]
-        controls += [
-            replace(symbol, kind="icon", text="", words=(), clickable=True)
-            for symbol in symbols
-            if not any(symbol.box.inside(control.box) > 0.5 for control in controls if control.kind == "icon")
-        ]
+        icons = [control for control in controls if control.kind == "icon"]
+        others = [control for control in controls if control.kind != "icon"]
+        symbols = [s for s in symbols if not any(s.box.inside(icon.box) > 0.5 for icon in icons)]
 
-        yield watch.begin("naming icons")
+        named: list[Element] = []
+        candidates = [*icons, *symbols]
+        for start in range(0, len(candidates), BATCH):
+            yield watch.begin("naming icons")
+            batch = candidates[start : start + BATCH]
+            guesses = self._icons.classify(image, [candidate.box for candidate in batch])
+            named += [_with_guesses(*pair) for pair in zip(batch, guesses, strict=True)]
+        texts += [element for element in named if element.kind == "text"]
+        controls = [*others, *(element for element in named if element.kind == "icon")]
 
         yield watch.begin("merging")
-        elements = [element for element in merge(texts, controls, iou_threshold) if element.confidence >= box_threshold]
+        elements = [_framed(element, image.size) for element in merge(texts, controls, iou_threshold)]
+        elements = [element for element in elements if element.confidence >= box_threshold]
         return Screen(image.size, number(elements), self.name, watch.end())
 
 
+def _framed(element: Element, size: Size) -> Element:
+    """A free text gets the margin that a pointer needs, and counts as clickable where it is as short as a label."""
+    if element.kind != "text":
+        return replace(element, box=element.box.clamp(size))
+    box = element.box.pad(max(2.0, TEXT_MARGIN * element.box.height)).clamp(size)
+    return replace(element, box=box, clickable=len(element.text) <= LABEL and element.text[-1] not in ".:,;")
+
+
 def _symbol(element: Element) -> bool:
-    """Whether a text may be a misread icon: one or two doubtful characters on a squarish box."""
-    squarish = element.box.height < 2.5 * element.box.width and element.box.width < 2.5 * element.box.height
-    short = len(element.text) == 1 or (len(element.text) == 2 and element.confidence < 0.7)
-    plain = element.confidence >= SURE and element.text.isascii() and element.text.isalnum()
-    return short and squarish and not plain
+    """Whether a text may be a misread icon: a lone character, or two doubtful ones, on a squarish box."""
+    long, short = max(element.box.width, element.box.height), min(element.box.width, element.box.height)
+    characters = len(element.text)
+    return long < 2.5 * short and (characters == 1 or (characters == 2 and element.confidence < SURE))
+
+
+def _with_guesses(element: Element, guesses: tuple[IconGuess, ...]) -> Element:
+    """A figure that looks like no icon is less likely a control; a character that looks like none is text."""
+    if element.kind == "text":
+        sure_text = element.confidence >= SURE_TEXT
+        if sure_text and (not guesses or guesses[0].probability < element.confidence):
+            return element
+        element = replace(element, kind="icon", text="", words=(), clickable=True, confidence=0.5)
+    if not guesses:
+        return replace(element, confidence=element.confidence * NO_ICON)
+    return replace(element, icons=guesses, confidence=max(element.confidence, guesses[0].probability))
+
+
+def _icons():
+    try:
+        return IconClassifier.load()
+    except UserError:
+
+        class Nothing:
+            def classify(self, image, boxes):
+                return [(IconGuess("", 0.0),)] * len(boxes)
+
+        return Nothing()

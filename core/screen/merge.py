@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from core.geometry import Box
 from core.screen.elements import Element
 
 INSIDE = 0.8  # the share of a box that must lie in another for it to count as inside
+LETTER = 0.7  # a control inside a text that is smaller than this share of it is one of its letters
 ROW = 0.5  # elements whose centres differ by less than this share of their height stand in one row
 
 
@@ -24,26 +27,50 @@ def merge(texts: Sequence[Element], controls: Sequence[Element], iou_threshold: 
     of a button becomes the button's; anywhere else, as in a search box, an icon is an element of its own.
     """
     texts, controls = distinct(texts, iou_threshold), distinct(controls, iou_threshold)
-    controls = [c for c in controls if not any(_letter(c, text) for text in texts)]
+    inside = overlaps(controls, texts) >= INSIDE
+    controls = [
+        control
+        for control, holders in zip(controls, inside, strict=True)
+        if not any(control.box.area < LETTER * texts[j].box.area for j in np.flatnonzero(holders))
+    ]
     held: dict[int, list[Element]] = {}
     free = []
-    for text in texts:
-        holders = [i for i, c in enumerate(controls) if c.kind != "image" and text.box.inside(c.box) >= INSIDE]
-        if holders:
-            held.setdefault(min(holders, key=lambda i: controls[i].box.area), []).append(text)
+    for text, holders in zip(texts, overlaps(texts, controls) >= INSIDE, strict=True):
+        candidates = [i for i in np.flatnonzero(holders) if controls[i].kind != "image"]
+        if candidates:
+            held.setdefault(min(candidates, key=lambda i: controls[i].box.area), []).append(text)
         else:
             free.append(text)
     labelled = [_with_text(control, held.get(i, [])) for i, control in enumerate(controls)]
     return [*free, *_absorb_icons(labelled)]
 
 
+def overlaps(elements: Sequence[Element], others: Sequence[Element]) -> np.ndarray:
+    """The share of each element's box that lies in each other one's, float [len(elements), len(others)]."""
+    shared, areas = _areas(elements, others)
+    return shared / np.maximum(areas[:, None], 1e-9)
+
+
 def distinct(elements: Sequence[Element], iou_threshold: float) -> list[Element]:
     """Greedy non-maximum suppression: surest first, dropping what overlaps a kept one by more than the threshold."""
-    kept: list[Element] = []
-    for element in sorted(elements, key=lambda element: (-element.confidence, -element.box.area)):
-        if all(element.box.iou(other.box) <= iou_threshold for other in kept):
-            kept.append(element)
-    return kept
+    ordered = sorted(elements, key=lambda element: (-element.confidence, -element.box.area))
+    shared, areas = _areas(ordered, ordered)
+    iou = shared / np.maximum(areas[:, None] + areas[None] - shared, 1e-9)
+    kept: list[int] = []
+    for i in range(len(ordered)):
+        if not (iou[i, kept] > iou_threshold).any():
+            kept.append(i)
+    return [ordered[i] for i in kept]
+
+
+def _areas(elements: Sequence[Element], others: Sequence[Element]) -> tuple[np.ndarray, np.ndarray]:
+    """The area that each pair shares, and the areas of the elements."""
+    a, b = (
+        np.array([(e.box.x1, e.box.y1, e.box.x2, e.box.y2) for e in side], dtype=float).reshape(-1, 4)
+        for side in (elements, others)
+    )
+    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    return np.maximum(sides, 0).prod(axis=2), (a[:, 2:] - a[:, :2]).prod(axis=1)
 
 
 def number(elements: Sequence[Element]) -> tuple[Element, ...]:
@@ -67,10 +94,6 @@ def rows(boxes: Sequence[Box]) -> list[list[int]]:
     return [sorted(row, key=lambda i: boxes[i].x1) for row in found]
 
 
-def _letter(control: Element, text: Element) -> bool:
-    return control.box.inside(text.box) >= INSIDE and control.box.area < 0.7 * text.box.area
-
-
 def _with_text(control: Element, texts: list[Element]) -> Element:
     if not texts:
         return control
@@ -87,12 +110,10 @@ def _absorb_icons(controls: list[Element]) -> list[Element]:
     """Drop the parts of icons, and give a button the one icon that stands before its text or instead of it."""
     result = list(controls)
     absorbed: set[int] = set()
+    inside = overlaps(controls, controls) >= INSIDE
     for i, outer in enumerate(controls):
-        parts = [
-            j
-            for j, other in enumerate(controls)
-            if j != i and other.box.area < outer.box.area and other.box.inside(outer.box) >= INSIDE and not other.text
-        ]
+        smaller = [j for j in np.flatnonzero(inside[:, i]) if controls[j].box.area < outer.box.area]
+        parts = [j for j in smaller if not controls[j].text]
         if outer.kind in ("icon", "toggle", "checkbox"):
             absorbed.update(parts)
         elif outer.kind == "button":

@@ -41,15 +41,19 @@ LONGEST_LINE = 3200  # wider lines are squeezed to this, which keeps memory boun
 
 PROBABILITY = 0.3  # pixels more probable than this are text
 BOX_PROBABILITY = 0.5  # boxes less probable than this on average are not
+MOST_LINES = 1000  # the most probable boxes that are read: noise makes many
 UNCLIP = 1.6  # the detector is trained on text shrunk by this ratio (Liao et al., Differentiable Binarization, 2019)
 
 # Gaps, in heights of the detected box, which is about one and a half times the size of the font.
 LETTER_GAP = 0.18  # letters of a word are closer than this
+ACCENT_GAP = 0.12  # dots and accents are closer to their letters than this
+SPACE = 0.1  # words are further apart than this
 TAB_GAP = 0.4  # a wider gap ends a line if it is also wide for the text: between labels, tabs, menus
 TAB_ADVANCE = 2.4  # "wide for the text": this many times the median distance of its characters
 COLUMN_GAP = 0.77  # a wider gap ends a line whatever its text
 LETTER_REACH = 0.6  # an outer letter reaches no further than this from its middle
 SURE = 0.9  # a lone character less probable than this may be an icon
+ALONE = "AIaiyoeuàéOYE0123456789$€£¥#@&+-–—•·*(["  # and so may one that begins a line, unless it is often seen there
 VERTICAL = 2.0  # boxes this many times taller than wide hold a rotated line
 
 
@@ -132,14 +136,14 @@ class TextReader:
 def text_boxes(probability: np.ndarray) -> list[Box]:
     """Boxes around the detector's probability map [H, W], grown back by the margin it was trained to shave off."""
     mask = cv2.dilate((probability > PROBABILITY).astype(np.uint8), np.ones((2, 2), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    sums = cv2.integral(probability)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    sums = np.bincount(labels.ravel(), weights=probability.ravel(), minlength=count)
+    means = sums / np.maximum(1, stats[:, cv2.CC_STAT_AREA])
+    found = [i for i in np.argsort(-means[1:]) + 1 if means[i] > BOX_PROBABILITY and min(stats[i, 2:4]) >= 3]
     boxes = []
-    for x, y, width, height, _ in stats[1:count]:
-        total = sums[y + height, x + width] - sums[y, x + width] - sums[y + height, x] + sums[y, x]
-        if min(width, height) < 3 or total / (width * height) < BOX_PROBABILITY:
-            continue
-        boxes.append(Box(x, y, x + width, y + height).pad(width * height * UNCLIP / (2 * (width + height))))
+    for x, y, width, height, _ in stats[found[:MOST_LINES]].tolist():
+        margin = width * height * UNCLIP / (2 * (width + height))
+        boxes.append(Box(x, y, x + width, y + height).pad(margin))
     return boxes
 
 
@@ -199,10 +203,18 @@ def _split(image: np.ndarray, box: Box) -> list[_Crop]:
 
 
 def _rows(pixels: np.ndarray) -> tuple[int, int]:
-    """The rows of a crop that hold ink."""
+    """The rows of a crop that hold its letters: not the border of a control above or below them."""
     ink = np.ptp(pixels, axis=1).max(axis=1)
-    rows = np.flatnonzero(ink > max(14.0, 0.2 * float(ink.max())))
-    return (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, len(pixels))
+    runs = _runs(ink > max(14.0, 0.2 * float(ink.max())))
+    if not runs:
+        return 0, len(pixels)
+    if pixels.shape[1] < 1.2 * len(pixels):  # a character or an icon, which may well be of several parts
+        return runs[0][0], runs[-1][1]
+    top, bottom = max(runs, key=lambda run: int(ink[run[0] : run[1]].sum(dtype=np.int64)))
+    for start, stop in [*reversed(runs), *runs]:  # dots and accents are near
+        if start < bottom + ACCENT_GAP * len(pixels) and stop > top - ACCENT_GAP * len(pixels):
+            top, bottom = min(top, start), max(bottom, stop)
+    return top, bottom
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
@@ -232,7 +244,10 @@ def _lines(crop: _Crop, text: str, probability: np.ndarray, centers: np.ndarray)
             wide = gap > TAB_GAP * (bottom - top) and positions[after] - positions[before] > TAB_ADVANCE * advance
             unread = owners[after] - owners[before] > 1
             alone = [a for a, b in (pieces[index - 1], (start, stop)) if b - a == 1]
-            doubtful = owners[after] != owners[before] and any(probability[a] < SURE for a in alone)
+            blank = crop.boundary(positions[before], positions[after])
+            doubtful = blank[1] - blank[0] > SPACE * (bottom - top) and any(
+                probability[a] < SURE or (a == 0 and text[a] not in ALONE) for a in alone
+            )
         if index == 0 or wide or unread or doubtful:
             lines.append([])
         lines[-1].append(index)
