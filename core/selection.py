@@ -15,6 +15,8 @@ from core.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+    from core.magma import MagmaConfig
+
 MAGMA = "microsoft/Magma-8B"
 MINI = Path(__file__).parents[1] / "assets" / "magma-mini"
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -48,7 +50,7 @@ def select(model: str, device: str, dtype: str, quantize: str) -> Selection:
 
     Raises UserError where that cannot be had, before anything large is loaded or fetched.
     """
-    place = _device(device)
+    place = find_device(device)
     if quantize not in ("auto", "none", "nf4"):
         raise UserError(f"There is no quantisation {quantize!r}: give auto, none or nf4.")
     if quantize == "nf4" and place.type != "cuda":
@@ -96,6 +98,7 @@ def _from_folder(
 
 def _from_hub(name: str, place: torch.device, precision: torch.dtype, quantize: str) -> Selection:
     """The cached copy where it is whole; else configuration first, so that too large a model is not fetched."""
+    from core.magma import MagmaConfig
     from core.magma.checkpoint import read_layout
 
     try:
@@ -104,7 +107,11 @@ def _from_hub(name: str, place: torch.device, precision: torch.dtype, quantize: 
     except (OSError, UserError):
         folder = _fetch(name, allow_patterns="config.json")
         _require_magma(folder)
-        selection = _fitted(_configured_shapes(folder), folder, name, place, precision, quantize)
+        try:
+            shapes = configured_shapes(MagmaConfig.from_pretrained(folder))
+        except ValueError as error:
+            raise UserError(f"{name} cannot be loaded: {error}") from error
+        selection = _fitted(shapes, folder, name, place, precision, quantize)
         return replace(selection, folder=_fetch(name))
     return _from_folder(folder, name, place, precision, quantize)
 
@@ -130,16 +137,12 @@ def _fitted(
     plain, four_bit = weight_bytes(shapes, precision.itemsize)
     free = free_bytes(place)
     shown = str(precision).removeprefix("torch.")
-
-    def needs(weights: float) -> float:
-        return weights * (1 + WORK_SHARE) + WORK_BYTES
-
-    if quantize != "nf4" and (free is None or needs(plain) <= free):
+    if quantize != "nf4" and (free is None or needed_bytes(plain) <= free):
         return Selection(folder, name, place, precision, False, f"{name} on {place} in {shown}{why}")
-    if quantize == "none" or place.type != "cuda" or needs(four_bit) > free:
+    if quantize == "none" or place.type != "cuda" or needed_bytes(four_bit) > free:
         least = four_bit if quantize != "none" and place.type == "cuda" else plain
         raise UserError(
-            f"{name} needs about {needs(least) / 1e9:.1f} GB on {place}, of which {free / 1e9:.1f} GB are free: "
+            f"{name} needs about {needed_bytes(least) / 1e9:.1f} GB on {place}, of which {free / 1e9:.1f} GB are free: "
             "close other programs, or choose a smaller model, another device or another precision."
         )
     if missing := [package for package in ("bitsandbytes", "accelerate") if not importlib.util.find_spec(package)]:
@@ -156,6 +159,11 @@ def weight_bytes(shapes: Shapes, bytes_per_weight: int) -> tuple[float, float]:
     return plain, plain - packed * (bytes_per_weight - NF4_BYTES)
 
 
+def needed_bytes(weights: float) -> float:
+    """Memory to work with weights of this many bytes."""
+    return weights * (1 + WORK_SHARE) + WORK_BYTES
+
+
 def free_bytes(place: torch.device) -> int | None:
     """Memory that can still be had there; None where the system does not tell."""
     import torch
@@ -170,13 +178,14 @@ def free_bytes(place: torch.device) -> int | None:
     return int(available[1]) * 1024 if available else None
 
 
-def _configured_shapes(folder: Path) -> Shapes:
+def configured_shapes(config: MagmaConfig) -> Shapes:
+    """Of the model that the configuration describes, without building it."""
     import torch
 
-    from core.magma import MagmaConfig, MagmaForCausalLM
+    from core.magma import MagmaForCausalLM
 
     with torch.device("meta"):
-        tensors = MagmaForCausalLM(MagmaConfig.from_pretrained(folder)).state_dict()
+        tensors = MagmaForCausalLM(config).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
@@ -192,7 +201,8 @@ def _require_magma(folder: Path) -> None:
         raise UserError(f"{folder} holds a model of type {kind!r}, not a Magma checkpoint: give another folder.")
 
 
-def _device(device: str) -> torch.device:
+def find_device(device: str) -> torch.device:
+    """The device of this name, ``auto`` being CUDA where it is. Raises UserError for one that is not there."""
     import torch
 
     if device == "auto":
