@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core.screen.quoting import NOTICE, quote
 from tests.test_grounding import element, instructions, screen, screens
@@ -48,7 +47,7 @@ def test_no_text_and_no_question_are_not_answered() -> None:
     assert quote(RECEIPT, "Q: ").reason
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(screens(), instructions)
 def test_any_question_is_quoted_or_refused(some, question) -> None:
     quotes = quote(some, question)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.geometry import Point
+from core.screen.described import DescribedScreen, describe
 from core.screen.elements import Element, Screen
-from core.screen.evidence import FEATURES, Evidence, ScreenEvidence
+from core.screen.evidence import FEATURES, gather
 from core.screen.instruction import Instruction, read_instruction
 from core.screen.lexical import alike, words
 
@@ -71,8 +72,8 @@ def ground(screen: Screen, instruction: str) -> Grounding:
     read = read_instruction(instruction)
     if not read.words:
         return Grounding((), False, "not sure: the instruction has no words")
-    known = ScreenEvidence(screen)
-    values, scores = _score(known, read)
+    known = describe(screen.elements)
+    values, scores = _score(screen, read)
     order = np.argsort(-scores, kind="stable")
     confidences = np.exp(scores - scores.max())
     confidences /= confidences.sum()
@@ -81,7 +82,7 @@ def ground(screen: Screen, instruction: str) -> Grounding:
             screen.elements[i].id,
             click_point(screen.elements[i], read),
             float(confidences[i]),
-            _why(known, i, values[i]),
+            _why(known, i, {name: float(column[i]) for name, column in values.items()}),
         )
         for i in order
     )
@@ -89,18 +90,20 @@ def ground(screen: Screen, instruction: str) -> Grounding:
     return Grounding(candidates, not reason, reason)
 
 
-def _score(known: ScreenEvidence, read: Instruction) -> tuple[np.ndarray, np.ndarray]:
-    """(evidence of the best reading of each element [n, FEATURES], its weighted sum [n])."""
-    weights = np.array([WEIGHTS[name] for name in FEATURES], np.float32)
-    readings = known.readings(read)
-
-    def total(evidence: Evidence) -> np.ndarray:
-        return evidence.values @ weights + (RELATION_READING if evidence.reading else 0.0)
-
-    totals = np.stack([total(evidence) for evidence in readings])
+def _score(screen: Screen, read: Instruction) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """(each feature of the best reading of each element, the weighted sums), all [elements]."""
+    readings = gather(describe(screen.elements), screen.size, read)
+    totals = np.stack(
+        [
+            sum(WEIGHTS[name] * evidence.values[name] for name in FEATURES)
+            + (RELATION_READING if evidence.relation else 0.0)
+            for evidence in readings
+        ]
+    )
     best = totals.argmax(0)
     columns = np.arange(totals.shape[1])
-    return np.stack([evidence.values for evidence in readings])[best, columns], totals[best, columns]
+    values = {name: np.stack([evidence.values[name] for evidence in readings])[best, columns] for name in FEATURES}
+    return values, totals[best, columns]
 
 
 def click_point(element: Element, read: Instruction) -> Point:
@@ -129,21 +132,18 @@ def click_point(element: Element, read: Instruction) -> Point:
     return center if element.box.contains(center) else element.box.center
 
 
-def _why(known: ScreenEvidence, index: int, values: np.ndarray) -> str:
+def _why(known: DescribedScreen, index: int, value: dict[str, float]) -> str:
     """What speaks most for an element, as a phrase."""
     element = known.elements[index]
-    value = dict(zip(FEATURES, values.tolist(), strict=True))
     weighed = {name: value[name] * WEIGHTS[name] for name in FEATURES}
-    text = f'"{_short(element.text)}"'
-    label = known.labels.get(element.id)
-    if not element.text and label:
-        text = f'label "{_short(label.text.text)}"'
-    lexical = weighed["exact"] + weighed["wanted"] + weighed["both"]
+    icon = f'icon "{known.icons[index][0].name}"' if known.icons[index] else "icon"
+    said = f'"{_short(known.says[index])}"'
+    text = f"text {said}" if known.says[index] == element.text else f"label {said}"
     reasons = {
-        f"text {text}" if element.text else text: lexical if value["both"] > 0.1 else 0.0,
-        f'icon "{element.icons[0].name}"' if element.icons else "icon": weighed["icon"] + weighed["icon sentence"],
-        f"means the same: {text}": weighed["meaning"],
-        f"similar meaning: {text}": weighed["sentence"] if element.text or label else 0.0,
+        text: weighed["exact"] + weighed["wanted"] + weighed["both"] if value["both"] > 0.1 else 0.0,
+        icon: weighed["icon"] + weighed["icon sentence"],
+        f"means the same: {said}": weighed["meaning"],
+        f"similar meaning: {said}": weighed["sentence"],
         f"a {element.kind}, as asked": weighed["role"],
         "place on the screen": weighed["place"],
         "beside what is named": weighed["relation"],
@@ -162,7 +162,11 @@ def _doubt(screen: Screen, candidates: tuple[Candidate, ...]) -> str:
     best = candidates[0]
     box = screen.element(best.element_id).box
     # A box and the text on it are one thing to click: they share their confidence.
-    rivals = [c for c in candidates[1:] if not (box.contains(c.point) or screen.element(c.element_id).box.contains(best.point))]
+    rivals = [
+        candidate
+        for candidate in candidates[1:]
+        if not box.contains(candidate.point) and not screen.element(candidate.element_id).box.contains(best.point)
+    ]
     rival = rivals[0] if rivals else None
     agreed = best.confidence + sum(c.confidence for c in candidates[1:] if box.contains(c.point))
     if agreed >= SURE and (rival is None or agreed >= 2 * rival.confidence):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from core.screen.lexical import FUNCTION_WORDS, words
+from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, words
 
 Role = Literal["button", "icon", "link", "tab", "field", "checkbox", "toggle", "image", "item", "menu"]
 Side = Literal["near", "left", "right", "above", "below", "of"]
@@ -21,17 +21,13 @@ _POINTING = (
     "locate|point to|point at|hover over|move to|点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
     "haz clic en|clic en|cliquez sur|cliquer sur|klicke auf|klick auf"
 )
+# Those of them that do stand on controls: "Select all", "Choose file".
+_NAMING_TOO = ("select", "choose", "pick", "activate", "locate", "move to", "push")
 _POLITE = (
     "please|kindly|can you|could you|would you|will you|i want to|i would like to|i'd like to|i need to|i wish to|"
     "let's|let us|try to|now|go ahead and|help me|help me to|请|帮我|من فضلك"
 )
-_TYPING = "type in|type|enter|input|fill in|fill out|fill|write|insert|put|key in|输入|اكتب"
-# Verbs that lead somewhere or change something, but seldom stand on the control that does it.
-_LEADING = frozenset(
-    "open go switch show view see use apply launch visit navigate access bring display change set enable disable turn "
-    "flip take make get find check read enter type fill head jump start run activate look want need have is how "
-    "on off".split()
-)
+_TYPING = "type in|type|enter|input|fill in|fill out|fill|key in|(?:write|insert|put)(?= ['\"“‘])|输入|اكتب"
 _ROLE_WORDS: dict[str, Role] = {
     "button": "button", "btn": "button", "icon": "icon", "symbol": "icon", "glyph": "icon", "logo": "image",
     "link": "link", "hyperlink": "link", "tab": "tab", "field": "field", "box": "field", "bar": "field",
@@ -46,10 +42,16 @@ _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
     "buttons icons links corner side list view button one control element".split()
 )
-_FIELD_BEFORE = {"box": ("search", "text", "input", "message", "combo", "check", "tick", "address", "email", "password", "edit"),
-                 "bar": ("search", "address", "url", "location")}  # fmt: skip
+# "box" and "bar" are a field only after these.
+_FIELD_BEFORE = {
+    "box": "search text input message combo check tick address email password edit".split(),
+    "bar": "search address url location".split(),
+}
 
-_SIDES = r"(?:top|upper|bottom|lower)[\s-]*(?:left|right|center|centre|middle)?|(?:far |extreme |very )?(?:left|right)(?:[\s-]*most)?|center|centre|middle|very top|very bottom"
+_SIDES = (
+    r"(?:top|upper|bottom|lower)[\s-]*(?:left|right|center|centre|middle)?|"
+    r"(?:far |extreme |very )?(?:left|right)(?:[\s-]*most)?|center|centre|middle|very top|very bottom"
+)
 _AREAS: dict[str, str] = {
     "sidebar": "left", "side bar": "left", "navigation pane": "left", "left pane": "left", "left rail": "left",
     "header": "top", "top bar": "top", "title bar": "top", "toolbar": "top", "navigation bar": "top", "navbar": "top",
@@ -57,28 +59,40 @@ _AREAS: dict[str, str] = {
     "dock": "bottom", "bottom bar": "bottom", "tab bar": "bottom", "status bar": "bottom",
 }  # fmt: skip
 _POSITION = re.compile(
-    rf"\b(?:located |placed |shown |which is |that is )?(?:in|at|on|from|to|near|along|towards?|by)\s+(?:the\s+)?(?P<side>{_SIDES})"
-    r"(?:[\s-]*(?:hand))?(?:[\s-]*(?:corner|side|edge|part|half|area|end|row|column|bar|pane|panel|sidebar|toolbar|menu))*"
-    r"(?:\s+of\s+(?:the|this|my)\s+(?:screen|page|window|app|display|dialog|website|site|browser|toolbar|header|desktop))?(?=\W|$)",
+    r"\b(?:located |placed |shown |which is |that is )?(?:in|at|on|from|to|near|along|towards?|by)\s+(?:the\s+)?"
+    rf"(?P<side>{_SIDES})(?:[\s-]*(?:hand))?"
+    r"(?:[\s-]*(?:corner|side|edge|part|half|area|end|row|column|bar|pane|panel|sidebar|toolbar|menu))*"
+    r"(?:\s+of\s+(?:the|this|my)\s+"
+    r"(?:screen|page|window|app|display|dialog|website|site|browser|toolbar|header|desktop))?(?=\W|$)",
 )
 _AREA = re.compile(
-    rf"\b(?:in|on|from|at|of|inside)\s+(?:the\s+)?(?:(?P<side>left|right|top|bottom|upper|lower)[\s-]+)?(?P<area>{'|'.join(_AREAS)})\b"
+    r"\b(?:in|on|from|at|of|inside)\s+(?:the\s+)?(?:(?P<side>left|right|top|bottom|upper|lower)[\s-]+)?"
+    rf"(?P<area>{'|'.join(_AREAS)})\b"
 )
 # "the top right icon", "leftmost button": only before a word for a control, as "left arrow" names an icon.
 _ADJECTIVE = re.compile(
     r"\b(?P<side>(?:top|upper|bottom|lower)[\s-]+(?:left|right|center|middle)|leftmost|rightmost|topmost|bottommost|"
-    r"(?:top|bottom|upper|lower|left|right)(?:[\s-]*(?:hand|most))?(?=\s+(?:\w+\s+)?(?:button|icon|link|tab|field|box|item|menu|image|picture|one|option|toggle|switch)\b))"
+    r"(?:top|bottom|upper|lower|left|right)(?:[\s-]*(?:hand|most))?(?=\s+(?:\w+\s+)?"
+    r"(?:button|icon|link|tab|field|box|item|menu|image|picture|one|option|toggle|switch)\b))"
 )
 _RELATIONS: tuple[tuple[Side, str], ...] = (
-    ("left", r"(?:immediately |just |directly )?(?:to the )?left(?:[\s-]hand side)? of|on the left of|before|preceding"),
-    ("right", r"(?:immediately |just |directly )?(?:to the )?right(?:[\s-]hand side)? of|on the right of|after|following"),
-    ("above", r"(?:immediately |just |directly |right )?(?:above|over|on top of)"),
-    ("below", r"(?:immediately |just |directly |right )?(?:below|under|underneath|beneath)"),
-    ("near", r"(?:right )?(?:next to|beside|besides|near|close to|adjacent to|alongside|by the side of)"),
+    ("left", r"(?:just |directly )?(?:to the )?left(?:[\s-]hand side)? of|on the left of|before|preceding"),
+    ("right", r"(?:just |directly )?(?:to the )?right(?:[\s-]hand side)? of|on the right of|after|following"),
+    ("above", r"(?:just |directly |right )?(?:above|over|on top of)"),
+    ("below", r"(?:just |directly |right )?(?:below|under|underneath|beneath)"),
+    (
+        "near",
+        r"(?:right |just |directly )?(?:next to|beside|besides|near|close to|adjacent to|alongside|by the side of)",
+    ),
     ("of", r"for|of|from|in|on|belonging to|associated with|in the row of|on the row of|with|named|called|to|at"),
 )
 _HARD = re.compile("|".join(rf"(?P<{side}>\b(?:{pattern})\s+)" for side, pattern in _RELATIONS[:-1]))
 _SOFT = re.compile(rf"\b(?:{_RELATIONS[-1][1]})\s+")
+# Verbs that are often done to one of several rows or cards.
+_ACTING = re.compile(
+    r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|"
+    r"disable|check|uncheck|download|share|like|play|rename|archive|expand|collapse|mute|follow|add|pin|star)\s+(?=\S)"
+)
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ORDINAL = re.compile(rf"\b(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b")
 _QUOTED = re.compile(r"[“\"«„「『](?P<a>[^”\"»“」』]{1,200})[”\"»“」』]|(?<!\w)['‘`](?P<b>[^'’`]{1,200})['’`](?!\w)")
@@ -137,7 +151,8 @@ def read_instruction(text: str) -> Instruction:
     typing = re.match(rf"(?:{_TYPING})(?:\b|(?<=[^\x00-\x7f]))", text, re.I) is not None
     if typing:
         text, quotes = _without_payload(text, quotes)
-    text = re.sub(rf"^(?:(?:{_POINTING})(?:\b|(?<=[^\x00-\x7f]))[ ]*)(?=\S)", "", text, count=1, flags=re.I)
+    pointing = re.match(rf"({_POINTING})(?:\b|(?<=[^\x00-\x7f])) *(?=\S)", text, re.I)
+    text = text[pointing.end() :] if pointing else text
     if named := _NAMED.search(text.lower()):
         rest = text[named.end() :]
         if not quotes and rest:
@@ -145,13 +160,14 @@ def read_instruction(text: str) -> Instruction:
     text, place = _take_place(text, quotes)
     roles = _roles(text, typing)
     ordinal, text = _take_ordinal(text, quotes)
-    quoted = [_term(quote, text, named=True) for quote in quotes if words(quote)]
-    whole = _term(text, text)
-    terms = tuple(dict.fromkeys(term for term in (*quoted, whole) if term)) if not quoted else tuple(quoted)
+    quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
+    whole = [_term(text)]
+    if pointing and pointing[1].lower() in _NAMING_TOO:
+        whole.append(_term(f"{pointing[1]} {text}"))
     return Instruction(
         sentence=text.strip(" .!?,"),
         words=tuple(words(text)),
-        terms=terms,
+        terms=tuple(term for term in quoted or whole if term),
         quoted=bool(quoted),
         roles=roles,
         typing=typing,
@@ -163,7 +179,8 @@ def read_instruction(text: str) -> Instruction:
 
 def _without_payload(text: str, quotes: list[str]) -> tuple[str, list[str]]:
     """The text and quotes without what is to be typed: "type 'hello' in the search box" -> "the search box"."""
-    match = re.search(r"\s(?:into|in|to|on|at|as)\s+(?:the|my|your|a|an)\s+(?!.*\s(?:into|in)\s+(?:the|my|your)\s)", text, re.I)
+    articles = r"(?:the|my|your|a|an)\s+"
+    match = re.search(rf"\s(?:into|in|to|on|at|as)\s+{articles}(?!.*\s(?:into|in)\s+{articles})", text, re.I)
     if match is None:
         rest = re.sub(rf"^(?:{_TYPING})(?:\b|(?<=[^\x00-\x7f]))\s*", "", text, flags=re.I)
         return (rest if words(rest) else text), quotes
@@ -240,13 +257,15 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     return (ordinal or None), f"{text[: match.start()]}{text[match.end() :]}"
 
 
-def _term(name: str, sentence: str, named: bool = False) -> Term:
+def _term(name: str, named: bool = False) -> Term:
     """Weigh the words of a name. Capitals inside a sentence mark what stands on the screen ("Open the Insert tab")."""
     shown = [word for word in re.findall(r"[^\s\"“”«»,.;:!?()]+", name)]
     capitals = {folded for word in shown[0 if named else 1 :] if word[:1].isupper() for folded in words(word)}
     title_case = len(capitals) >= max(3, len(words(name)) - 1) and not any(w[:1].islower() for w in shown)
     listed = tuple(dict.fromkeys(words(name)))
-    return Term(listed, tuple(_weight(w, named, w in capitals and not title_case, i == 0) for i, w in enumerate(listed)))
+    return Term(
+        listed, tuple(_weight(w, named, w in capitals and not title_case, i == 0) for i, w in enumerate(listed))
+    )
 
 
 def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
@@ -258,7 +277,7 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
         return 0.1
     if word in _ROLE_WORDS or word.removesuffix("s") in _ROLE_WORDS or word in _CONTAINERS:
         return 0.25
-    if word in _LEADING:
+    if word in LEADING_VERBS:
         return 0.3 if first else 0.5
     return 1.0
 
@@ -274,7 +293,7 @@ def _relations(text: str) -> list[Relation]:
         readings = [("of", text[: match.start()], text[match.end() :]) for match in _SOFT.finditer(lowered)]
         readings += [("of", text[match.end() :], text[: match.start()]) for match in re.finditer(r"'s\s+", lowered)]
         # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
-        if match := re.match(r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|disable|check|uncheck|download|share|like|play|rename|archive|expand|collapse|mute|follow|add|pin|star)\s+(?=\S)", lowered):  # fmt: skip
+        if match := _ACTING.match(lowered):
             rest = text[match.end() :]
             readings.append(("of", match.group(1), rest))
             # "add the lamp to the cart": "add to the cart" in the lamp's row.
@@ -282,7 +301,7 @@ def _relations(text: str) -> list[Relation]:
             readings += [("of", f"{match.group(1)} {tail}", thing) for tail in tails]
     relations = []
     for side, head, anchor in readings:
-        relation = Relation(side, _term(head, text), _term(anchor, text))
+        relation = Relation(side, _term(head), _term(anchor))
         if relation.head.words and relation.anchor:
             relations.append(relation)
     return relations

@@ -9,18 +9,22 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from core.geometry import Box
-from core.screen.elements import Element, Screen
+from core.screen.elements import Element
 from core.screen.instruction import Side
+
+LABEL_REACH = 1.5
+"""Line heights above or below its control within which a label stands."""
 
 _CONTROLS = ("field", "checkbox", "toggle")
 
 
-def line_height(screen: Screen) -> float:
+def line_height(elements: Sequence[Element]) -> float:
     """The median height of the texts, the natural unit of distance on a screen."""
-    heights = sorted(element.box.height for element in screen.elements if element.text and element.kind != "field")
-    return max(heights[len(heights) // 2], 4.0) if heights else max(screen.size[1] / 50, 4.0)
+    heights = sorted(element.box.height for element in elements if element.text and element.kind != "field")
+    return max(heights[len(heights) // 2], 4.0) if heights else 16.0
 
 
 def gaps(a: Box, b: Box) -> tuple[float, float]:
@@ -47,19 +51,23 @@ class Label:
     strength: float
 
 
-def labels(screen: Screen) -> dict[int, Label]:
+def labels(elements: Sequence[Element]) -> dict[int, Label]:
     """Id of a control or a bare icon -> its label.
 
     Fields: left in the same row, else just above. Check boxes: right, else left. Toggles: left, however far, else
     right. Icons without text: just below (as on home screens), else right beside.
     """
-    unit = line_height(screen)
-    texts = [element for element in screen.elements if element.kind in ("text", "button") and element.text]
+    unit = line_height(elements)
+    texts = [element for element in elements if element.kind in ("text", "button") and element.text]
     found: dict[int, Label] = {}
-    for element in screen.elements:
-        if element.kind in _CONTROLS or (element.kind in ("icon", "image") and not element.text):
+    for element in elements:
+        bare = element.kind in ("icon", "image") and not element.text
+        if element.kind in _CONTROLS or bare or element.text.strip().isdigit():
             best, best_cost = None, math.inf
+            top, bottom = element.box.y1 - LABEL_REACH * unit, element.box.y2 + LABEL_REACH * unit
             for text in texts:
+                if text.box.y2 < top or text.box.y1 > bottom:
+                    continue
                 cost = _label_cost(element, text, unit)
                 if cost < best_cost:
                     best, best_cost = text, cost
@@ -82,7 +90,9 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
     if control.kind == "field":
         if row and left and horizontal < 8:
             return horizontal
-        return 0.5 + vertical if above and starts_together and vertical < 1.5 else math.inf
+        return 0.5 + vertical if above and starts_together and vertical < LABEL_REACH else math.inf
+    if control.text and control.kind != "field":  # a number after "Qty:" is a field, whatever it looks like
+        return horizontal if row and left and horizontal < 3 and text.text.rstrip().endswith(":") else math.inf
     if control.kind == "checkbox":
         return horizontal if row and horizontal < 3 and not left else 3 + horizontal if row and left else math.inf
     if control.kind == "toggle":
@@ -135,7 +145,7 @@ def repeated(elements: Sequence[Element], unit: float) -> list[Element]:
             columns.setdefault(round(element.box.x1 / unit), []).append(element)
     column = max(columns.values(), key=lambda column: (len(column) > 2, sum(e.box.area for e in column)), default=[])
     column = sorted(column, key=lambda element: element.box.y1)
-    free = [max(0.0, below.box.y1 - above.box.y2) for above, below in zip(column, column[1:], strict=False)]
+    free = [max(0.0, below.box.y1 - above.box.y2) for above, below in pairwise(column)]
     wide = (min(free) + sorted(free)[-max(1, len(free) // 5)]) / 2 if free else 0.0
     pieces = [column[:1]]
     for element, gap in zip(column[1:], free, strict=True):
@@ -143,5 +153,6 @@ def repeated(elements: Sequence[Element], unit: float) -> list[Element]:
             pieces.append([])
         pieces[-1].append(element)
     # What stands alone above and below the list has another number of lines.
-    usual = Counter(len(piece) for piece in pieces if piece).most_common(1)
-    return [max(piece, key=lambda element: element.box.height) for piece in pieces if len(piece) == usual[0][0]] if usual else []
+    counts = Counter(len(piece) for piece in pieces if piece)
+    usual = counts.most_common(1)[0][0] if counts else 0
+    return [max(piece, key=lambda element: element.box.height) for piece in pieces if piece and len(piece) == usual]

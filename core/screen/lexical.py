@@ -9,20 +9,28 @@ from functools import lru_cache
 from rapidfuzz import fuzz
 
 # Ideographs, kana and Hangul have no spaces between words: each character is a word of its own.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
+_IDEOGRAPHS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_WORD = re.compile(rf"[{_IDEOGRAPHS}]|[^\W_{_IDEOGRAPHS}]+")
 _SUFFIXES = ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "ed", "es", "er", "s", "y", "e")
 # What a text recogniser confuses, folded to one letter each.
 _LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "8": "b"})
 FUNCTION_WORDS = frozenset(
-    "a an the this that these those my your our their his her its it me i you we to of in on at for from with by and or "
-    "as is are be so into onto up there here which where what please then just".split()
+    "a an the this that these those my your our their his her its it me i you we to of in on at for from with by and "
+    "or as is are be so into onto up there here which where what please then just".split()
+)
+# Verbs that lead somewhere or change something, but seldom stand on the control that does it.
+LEADING_VERBS = frozenset(
+    "open go switch show view see use apply launch visit navigate access bring display change set enable disable turn "
+    "flip take make get find check read enter type fill head jump start run activate look want need have is how "
+    "on off".split()
 )
 
 
 def fold(text: str) -> str:
     """The text in one spelling: compatibility forms unified, case folded, apostrophes dropped ("I'm" -> "im")."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"['’‘`´]", "", text)
+    # Signs such as ① and ☆ are icons that a recogniser took for characters.
+    text = "".join(" " if unicodedata.category(c) in ("No", "So") else c for c in text)
+    return re.sub(r"['’‘`´]", "", unicodedata.normalize("NFKC", text).casefold())
 
 
 def words(text: str) -> list[str]:
@@ -88,7 +96,7 @@ def overlap(wanted: list[str], weights: list[float], found: list[str]) -> tuple[
 
 
 def joined_alike(a: list[str], b: list[str]) -> float:
-    """Likeness of two texts with the spaces left out, 0..1: recognisers glue and split words ("SignIn", "Pass word")."""
+    """Likeness of two texts without their spaces, 0..1: recognisers glue and split words ("SignIn", "Pass word")."""
     left, right = "".join(a), "".join(b)
     if left == right:
         return 1.0

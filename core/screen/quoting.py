@@ -63,7 +63,7 @@ def quote(screen: Screen, question: str) -> Quotes:
     order = [i for i in np.argsort(-fits, kind="stable") if fits[i] >= max(ENOUGH, 0.75 * fits.max())]
     if not order:
         return _none("nothing on the screen fits the question")
-    unit = line_height(screen)
+    unit = line_height(shown)
     candidates: list[Candidate] = []
     lines: list[str] = []
     for i in order:
@@ -95,7 +95,9 @@ def _fits(shown: list[Element], question: str, asked: list[str]) -> np.ndarray:
     for i, element in enumerate(shown):
         listed = words(element.text)
         wanted, found = overlap(content, [1.0] * len(content), listed)
-        meant = max((share for number, share in thesaurus.of_text(element.text).items() if number in meanings), default=0)
+        meant = max(
+            (share for number, share in thesaurus.of_text(element.text).items() if number in meanings), default=0
+        )
         fits[i] = max(0.55 * wanted + 0.15 * found, 0.5 * meant) + 0.45 * max(float(cosines[i]), 0.0)
         if wanted + meant + cosines[i] > 0.4 and _has_form(question, element.text):
             fits[i] += 0.1

@@ -54,7 +54,7 @@ def warm_up() -> None:
 
 
 def embed(texts: Sequence[str]) -> np.ndarray:
-    """float32 [len(texts), 384], rows of length 1. Vectors of recent texts are remembered; safe from several threads."""
+    """float32 [len(texts), 384], rows of length 1. Recent vectors are remembered. Several threads may call."""
     if not texts:
         return np.zeros((0, DIMENSIONS), np.float32)
     with _lock:

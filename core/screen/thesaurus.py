@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from core.screen.lexical import FUNCTION_WORDS, stem, words
+from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, stem, words
 
 _FILE = Path(__file__).with_name("thesaurus.txt")
+OBJECT = 0.65
+"""What the thing counts that an action is done to, where the action is 1."""
+
 _ARTICLES = frozenset("a an the this that these those my your our".split())
 
 
@@ -95,32 +98,72 @@ def _by_stems() -> dict[frozenset[str], tuple[int, ...]]:
     return index
 
 
-@lru_cache(maxsize=4096)
-def of_text(text: str) -> dict[int, float]:
-    """Meanings of a text, each with the share of the text's words that its phrase covers, 0..1.
+@dataclass(frozen=True)
+class _Match:
+    """A phrase found in a text: which of the text's stems it covers, how surely it is meant, and its meanings."""
 
-    A phrase inside a longer one says nothing of its own: "search by voice" is not "search". A phrase whose words stand
-    apart ("make the selected words bold") counts a little less.
-    """
-    listed = stems(text)[:64]
+    places: frozenset[int]
+    surety: float
+    numbers: tuple[int, ...]
+
+
+def _matches(listed: tuple[str, ...]) -> list[_Match]:
+    """The phrases in a list of stems. A phrase inside a longer one says nothing of its own: "search by voice" is not
+    "search". A phrase whose words stand apart ("make the selected words bold") counts a little less."""
     known = set(listed)
-    found: list[tuple[frozenset[int], float, tuple[int, ...]]] = []
+    found: list[_Match] = []
     for length in range(min(7, len(listed)), 0, -1):
         for start in range(len(listed) - length + 1):
             if numbers := _by_phrase().get(listed[start : start + length]):
-                found.append((frozenset(range(start, start + length)), 1.0, numbers))
-    for stem_ in known & _by_rarest_stem().keys():
-        for phrase in _by_rarest_stem()[stem_]:
+                found.append(_Match(frozenset(range(start, start + length)), 1.0, numbers))
+    for rarest in known & _by_rarest_stem().keys():
+        for phrase in _by_rarest_stem()[rarest]:
             if phrase <= known:
                 places = frozenset(i for i, s in enumerate(listed) if s in phrase)
-                found.append((places, 0.8, _by_stems()[phrase]))
+                found.append(_Match(places, 0.8, _by_stems()[phrase]))
+    return [match for match in found if not any(match.places < other.places for other in found)]
+
+
+@lru_cache(maxsize=4096)
+def of_text(text: str) -> dict[int, float]:
+    """Meanings of a text on the screen, each with the share of the text's words that its phrase covers, 0..1."""
+    listed = stems(text)[:64]
     shares: dict[int, float] = {}
-    for places, surety, numbers in found:
-        if any(places < other for other, _, _ in found):
-            continue
-        for number in numbers:
-            shares[number] = max(shares.get(number, 0.0), surety * len(places) / len(listed))
+    for match in _matches(listed):
+        for number in match.numbers:
+            shares[number] = max(shares.get(number, 0.0), match.surety * len(match.places) / len(listed))
     return shares
+
+
+@lru_cache(maxsize=256)
+def of_request(text: str) -> dict[int, float]:
+    """Meanings of what is asked for, each with how much of the request it is, 0..1.
+
+    "Send the message" is about sending: where the first word says what to do, the things that follow count less. A
+    first word that only leads somewhere ("open the calendar") says nothing.
+    """
+    listed = stems(text)[:64]
+    matches = _matches(listed)
+    acts = any(0 in match.places and not (len(match.places) == 1 and _leads(listed)) for match in matches)
+    shares: dict[int, float] = {}
+    for match in matches:
+        if match.places == {0} and _leads(listed):
+            continue
+        share = match.surety * (len(match.places) / len(listed)) ** 0.5
+        if acts and 0 not in match.places:
+            share *= OBJECT
+        for number in match.numbers:
+            shares[number] = max(shares.get(number, 0.0), share)
+    return shares
+
+
+def _leads(listed: tuple[str, ...]) -> bool:
+    return len(listed) > 1 and listed[0] in _leading_stems()
+
+
+@cache
+def _leading_stems() -> frozenset[str]:
+    return frozenset(stem(word) for word in LEADING_VERBS)
 
 
 @lru_cache(maxsize=4096)

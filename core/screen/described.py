@@ -1,0 +1,109 @@
+"""What each element of a screen says: its words, its label, what its icon may show, and the vectors of these."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from core.geometry import Box
+from core.screen import sentences, thesaurus
+from core.screen.elements import Element, IconGuess
+from core.screen.layout import labels, line_height
+from core.screen.lexical import words
+
+LIKELY_ICON = 0.08
+"""Less probable guesses of an icon are noise."""
+LETTER_ICON = 0.7
+"""The probability that a lone character on the screen is the icon it looks like."""
+
+_LETTER_ICONS = {
+    "x": "close", "×": "close", "✕": "close", "+": "plus", "-": "minus", "–": "minus", "—": "minus", "_": "minus",
+    "q": "search", "b": "bold", "i": "italic", "u": "underline", "?": "help", "!": "warning", "<": "back",
+    "‹": "back", "←": "back", ">": "forward", "›": "forward", "→": "forward", "...": "more horizontal",
+    "…": "more horizontal", "•••": "more horizontal", "⋮": "more vertical", ":": "more vertical", "=": "menu",
+    "≡": "menu", "☰": "menu", "@": "at sign", "#": "hash", "$": "dollar", "€": "euro", "▼": "caret down",
+    "▾": "caret down", "v": "chevron down", "^": "chevron up", "♥": "heart", "♡": "heart", "★": "star", "☆": "star",
+}  # fmt: skip
+
+
+class DescribedScreen:
+    """The elements of a screen with what is worked out once for all instructions; every list goes by element."""
+
+    def __init__(self, elements: tuple[Element, ...]) -> None:
+        self.elements = elements
+        self.unit = line_height(elements)
+        self.labels = labels(elements)
+        found = [self.labels.get(element.id) for element in elements]
+        self.words = [words(element.text) for element in elements]
+        self.label_words = [words(label.text.text) if label else [] for label in found]
+        self.label_strength = [label.strength if label else 0.0 for label in found]
+        # What an element says is its own text, else its label's; a bare number is the value of a labelled field.
+        own = [
+            label is None or any(not word.isdigit() for word in listed)
+            for label, listed in zip(found, self.words, strict=True)
+        ]
+        self.says = [
+            element.text if is_own else label.text.text
+            for element, label, is_own in zip(elements, found, own, strict=True)
+        ]
+        self.trust = np.array([1.0 if o else s for o, s in zip(own, self.label_strength, strict=True)], np.float32)
+        kinds = {element.id: element.kind for element in elements}
+        self.labelling = {label.text.id for id, label in self.labels.items() if kinds[id] not in ("icon", "image")}
+        self.icons = [_guesses(element) for element in elements]
+        self.text_boxes = [_text_box(element) for element in elements]
+
+    @cached_property
+    def text_vectors(self) -> np.ndarray:
+        """[elements, 384]: the meaning of what each element says, zeros where it says nothing."""
+        vectors = sentences.embed(self.says)
+        vectors[[not words(text) for text in self.says]] = 0.0
+        return vectors * self.trust[:, None]
+
+    @cached_property
+    def icon_vectors(self) -> np.ndarray:
+        """[elements, 384]: the meaning of each element's icon, weighted with the guesses' probabilities."""
+        names = sorted({guess.name for guesses in self.icons for guess in guesses})
+        vectors = dict(zip(names, sentences.embed([_gloss(name) for name in names]), strict=True))
+        total = np.zeros((len(self.elements), sentences.DIMENSIONS), np.float32)
+        for row, guesses in zip(total, self.icons, strict=True):
+            for guess in guesses:
+                row += guess.probability * vectors[guess.name]
+        return total
+
+
+@lru_cache(maxsize=16)
+def describe(elements: tuple[Element, ...]) -> DescribedScreen:
+    """The same screen is asked again and again: the last ones are kept."""
+    return DescribedScreen(elements)
+
+
+def _text_box(element: Element) -> Box:
+    """Where the text itself stands, which may be a corner of the element's box."""
+    if not element.words:
+        return element.box
+    box = element.words[0].box
+    for word in element.words[1:]:
+        box = box.union(word.box)
+    return box
+
+
+def _guesses(element: Element) -> tuple[IconGuess, ...]:
+    """What the element's icon may show. A recogniser takes plain icons for letters: a cross for an X."""
+    likely = tuple(
+        IconGuess(guess.name, min(guess.probability, 1.0))
+        for guess in element.icons
+        if guess.probability >= LIKELY_ICON
+    )
+    if not likely and (name := _LETTER_ICONS.get(element.text.strip().lower())):
+        return (IconGuess(name, LETTER_ICON),)
+    return likely
+
+
+def _gloss(icon: str) -> str:
+    """What an icon stands for, in words: its name and what its surest meaning is called."""
+    found = thesaurus.of_icon(icon)
+    if not found:
+        return icon
+    number = max(found, key=lambda number: found[number])
+    return ", ".join((icon, *thesaurus.meanings()[number].phrases[:3]))
