@@ -20,6 +20,7 @@ from core.screen import Element, ParseOptions, Parser, Screen
 from core.screen.grounding import Candidate, ground
 from core.screen.loading import load_parser
 from core.screen.quoting import quote
+from core.screen.sentences import embed
 from core.skills import Click, Refusal, answer_prompt, click_prompt, parse_answer, parse_click
 
 Kind = Literal["parse", "answer", "click"]
@@ -174,6 +175,12 @@ class UIAgent:
                 self.notes = (engine_note, parser_note)
                 self._loaded = engine, parser
             return self._loaded
+
+    def warm_up(self) -> tuple[str, ...]:
+        """Load everything that a first step would wait for; gives the notes."""
+        self.load()
+        embed(["start"])
+        return self.notes
 
     def act(
         self, screenshot: Image.Image, instruction: str = "", options: ParseOptions = ParseOptions()

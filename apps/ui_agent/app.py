@@ -63,7 +63,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             "<p>Give it a screenshot and say what to do: it finds the element and the click point.</p></div>",
             padding=False,
         )
-        notes = gr.HTML(cards.notes(["Models are loaded at the first step."]), elem_id="notes", padding=False)
+        notes = gr.HTML(cards.notes(["Loading models \u2026"]), elem_id="notes", padding=False)
         visit = gr.State(Visit(), time_to_live=page.FILES_LIVE)
         with gr.Tabs() as tabs:
             with gr.Tab("Agent", id="agent"), gr.Row(equal_height=False):
@@ -98,6 +98,16 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             with gr.Tab("Batch", id="batch"):
                 batch = BatchTab()
 
+        # The first visitor's page loads the models, so that they are there by the time of the first step.
+        blocks.load(
+            page.toasts(lambda: cards.notes(agent.warm_up())),
+            None,
+            notes,
+            concurrency_id=QUEUE,
+            concurrency_limit=1,
+            show_progress="hidden",
+            api_visibility="private",
+        )
         looks = [pane.view, pane.style]
 
         @page.toasts

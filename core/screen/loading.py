@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from core.errors import UserError
 from core.screen.elements import Parser
 from core.screen.embedded import EmbeddedParser
@@ -22,6 +20,8 @@ def load_parser(name: str = "auto") -> tuple[Parser, str]:
     if name != "auto":
         parser = _omniparser(OMNIPARSER if name == "omniparser" else name)
         return parser, f"Parser: {parser.name}, as asked."
+    import torch  # a page is ready seconds earlier without it
+
     if not torch.cuda.is_available():
         return EmbeddedParser(), "Parser: embedded, because there is no CUDA GPU for OmniParser."
     try:
