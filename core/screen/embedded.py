@@ -24,7 +24,7 @@ IMAGE_SIDE = 1920  # that of the most common screens: nothing is resampled there
 SMALLEST_SIDE, LARGEST_SIDE = 64, 2560  # the text detector needs about 1 GB for 2560 x 1440 pixels
 BATCH = 64  # icons named between two chances to stop
 SURE_TEXT = 0.5  # what is read less surely is not taken for text
-SURE = 0.7  # two characters read less surely may be an icon
+SURE = 0.7  # one or two characters read less surely are rather an icon
 TEXT_MARGIN = 0.15  # of the height of the ink
 LABEL = 30  # characters; longer texts are rarely labels
 NO_ICON = 0.5  # the confidence that is left of a figure that looks like no icon
@@ -91,17 +91,16 @@ def _framed(element: Element, size: Size) -> Element:
 
 
 def _symbol(element: Element) -> bool:
-    """Whether a text may be a misread icon: a lone character, or two doubtful ones, on a squarish box."""
+    """Whether a text may be a misread icon: a lone character, or two doubtful ones on a squarish box."""
     long, short = max(element.box.width, element.box.height), min(element.box.width, element.box.height)
-    characters = len(element.text)
-    return long < 2.5 * short and (characters == 1 or (characters == 2 and element.confidence < SURE))
+    doubtful_pair = len(element.text) == 2 and element.confidence < SURE and long < 2.5 * short
+    return len(element.text) == 1 or doubtful_pair
 
 
 def _with_guesses(element: Element, guesses: tuple[IconGuess, ...]) -> Element:
     """A figure that looks like no icon is less likely a control; a character that looks like none is text."""
     if element.kind == "text":
-        sure_text = element.confidence >= SURE_TEXT
-        if sure_text and (not guesses or guesses[0].probability < element.confidence):
+        if element.confidence >= SURE and (not guesses or guesses[0].probability < element.confidence):
             return element
         element = replace(element, kind="icon", text="", words=(), clickable=True, confidence=0.5)
     if not guesses:

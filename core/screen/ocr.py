@@ -230,7 +230,7 @@ def _lines(crop: _Crop, text: str, probability: np.ndarray, centers: np.ndarray)
     character that is doubtful (an icon again, misread).
     """
     left, top, right, bottom = crop.frame
-    positions = left + centers * (right - left)
+    positions: list[float] = (left + centers * (right - left)).tolist()
     stretches = crop.stretches(LETTER_GAP * (bottom - top))
     owners = [_nearest(stretches, position) for position in positions]
     steps = [b - a for a, b, i, j in zip(positions, positions[1:], owners, owners[1:], strict=False) if i == j]
