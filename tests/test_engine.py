@@ -18,7 +18,8 @@ from tiny_magma import BASE_VOCABULARY, ID, make_checkpoint
 
 from core import selection, skills
 from core.conversation import Conversation
-from core.decoding import Buffers, Decoder, choose
+from core.decode_step import Buffers, choose, renew_noise
+from core.decoding import MAX_RECORDED, Decoder
 from core.engine import UNFINISHED, Engine
 from core.errors import UserError
 from core.magma import MagmaForCausalLM, MagmaProcessor, Message
@@ -115,7 +116,7 @@ def test_the_compiled_step_gives_the_eager_tokens_at_every_length_from_one_compi
     torch._dynamo.utils.counters.clear()
     compiled = Engine.load(str(checkpoint), device="cpu", compile=True)
     eager = Engine.load(str(checkpoint), device="cpu")
-    short = [skills.click_prompt(PICTURES[0], "sign in"), skills.move_prompt(PICTURES[1])]
+    short = [skills.click_prompt(PICTURES[0], "sign in"), *CONVERSATIONS[1:3]]  # and an idle row to make four
     long = [replace(conversation, max_new_tokens=300) for conversation in short]
     for conversations in (short, long, short):
         expected = [reply.token_ids for reply in eager.generate_batch(conversations)]
@@ -123,6 +124,20 @@ def test_the_compiled_step_gives_the_eager_tokens_at_every_length_from_one_compi
     sampled = [engine.generate_batch(short, temperature=1.0, seed=1) for engine in (compiled, eager)]
     assert [reply.token_ids for reply in sampled[0]] == [reply.token_ids for reply in sampled[1]]
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
+def test_recorded_steps_serve_padded_batches_and_the_least_used_are_given_up(
+    checkpoint: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch, "compile", lambda step, **options: step)
+    recorded = Engine.load(str(checkpoint), device="cpu", compile=True)
+    for length in (8, 260, 600, 8):
+        for rows in (1, 3, 5):
+            batch = [replace(conversation, max_new_tokens=length) for conversation in CONVERSATIONS[:rows]]
+            expected = [reply.token_ids for reply in engine.generate_batch(batch)]
+            assert [reply.token_ids for reply in recorded.generate_batch(batch)] == expected
+            assert 1 <= len(recorded._decoder._recorded) <= MAX_RECORDED
+    assert {rows for rows, _ in recorded._decoder._recorded} <= {1, 4, 8}
 
 
 def test_a_step_that_cannot_be_compiled_runs_eagerly_and_says_why(
@@ -200,8 +215,6 @@ def test_a_temperature_near_nought_is_greedy_and_a_negative_one_a_bug(engine: En
 
 
 def test_tokens_are_sampled_with_the_probabilities_of_the_softmax():
-    from core.decoding import _renew
-
     draws, temperature = 20_000, 0.7
     logits = torch.tensor([0.0, 1.0, 2.0, 3.0]).expand(draws, 4)
     buffers = Buffers(
@@ -215,7 +228,7 @@ def test_tokens_are_sampled_with_the_probabilities_of_the_softmax():
         keys=[],
         values=[],
     )
-    _renew(buffers.noise.view(1, -1), [torch.Generator().manual_seed(0)])
+    renew_noise(buffers.noise.view(1, -1), [torch.Generator().manual_seed(0)])
     choose(buffers, logits)
     shares = torch.bincount(buffers.tokens, minlength=4) / draws
     expected = torch.tensor([0.0, 1.0, -torch.inf, 3.0]).div(temperature).softmax(-1)
@@ -323,6 +336,19 @@ def test_a_request_that_fails_does_not_keep_the_engine(engine: Engine):
     with pytest.raises(UserError):
         engine.generate(Conversation("word " * 9000))
     assert engine.generate(CONVERSATIONS[2]).token_ids
+
+
+def test_too_little_memory_for_a_prompt_says_so_and_frees_the_engine(checkpoint: Path, monkeypatch: pytest.MonkeyPatch):
+    engine = Engine.load(str(checkpoint), device="cpu")
+
+    def exhausted(inputs):
+        raise torch.OutOfMemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._decoder, "prefill", exhausted)
+        with pytest.raises(UserError, match="smaller pictures"):
+            engine.generate(CONVERSATIONS[0])
+    assert engine.generate(CONVERSATIONS[0]).token_ids
 
 
 # ---- prompts that cannot be answered --------------------------------------------------------------------------------
