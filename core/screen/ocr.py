@@ -314,5 +314,8 @@ def _session(name: str, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # waiting threads leave the cores to others
     options.enable_cpu_mem_arena = False  # every line has its own width, so an arena would only grow
     return onnxruntime.InferenceSession(str(_models() / name), options, providers=["CPUExecutionProvider"])
