@@ -269,8 +269,8 @@ def _declared_skills(config, name: str) -> frozenset[str]:
 
 def _stop_tokens(model: MagmaForCausalLM, processor: MagmaProcessor) -> frozenset[int]:
     """The end of a turn, by any of the places that may name it."""
-    named = model.generation_config.eos_token_id
-    named = named if isinstance(named, list) else [named]
+    configured = model.generation_config.eos_token_id
+    named = list(configured) if isinstance(configured, list) else [configured]
     tokenizer = processor.tokenizer
     named += [tokenizer.eos_token_id, tokenizer.get_added_vocab().get("<|eot_id|>")]
     return frozenset(token for token in named if token is not None)

@@ -185,6 +185,14 @@ def test_the_end_of_the_turn_ends_the_reply_and_is_no_part_of_it(checkpoint: Pat
     assert list(biased.stream(CONVERSATIONS[0])) == []
 
 
+def test_any_token_that_the_generation_configuration_names_ends_the_reply(copied: Path, engine: Engine):
+    longer = engine.generate(CONVERSATIONS[2]).token_ids
+    config = {"eos_token_id": [ID["<|end_of_text|>"], longer[4]]}
+    (copied / "generation_config.json").write_text(json.dumps(config))
+    stopped = Engine.load(str(copied), device="cpu").generate(CONVERSATIONS[2]).token_ids
+    assert stopped == longer[: longer.index(longer[4])]
+
+
 def test_a_reply_keeps_to_its_length(engine: Engine):
     for length in (1, 2, 7):
         conversation = replace(CONVERSATIONS[2], max_new_tokens=length)
