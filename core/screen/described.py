@@ -9,7 +9,7 @@ import numpy as np
 from core.geometry import Box
 from core.screen import sentences, thesaurus
 from core.screen.elements import Element, IconGuess
-from core.screen.layout import labels, line_height
+from core.screen.layout import Label, is_value, labels, line_height
 from core.screen.lexical import words
 
 LIKELY_ICON = 0.08
@@ -38,16 +38,11 @@ class DescribedScreen:
         self.words = [words(element.text) for element in elements]
         self.label_words = [words(label.text.text) if label else [] for label in found]
         self.label_strength = [label.strength if label else 0.0 for label in found]
-        # What an element says is its own text, else its label's; a bare number is the value of a labelled field.
-        own = [
-            label is None or any(not word.isdigit() for word in listed)
-            for label, listed in zip(found, self.words, strict=True)
-        ]
-        self.says = [
-            element.text if is_own else label.text.text
-            for element, label, is_own in zip(elements, found, own, strict=True)
-        ]
-        self.trust = np.array([1.0 if o else s for o, s in zip(own, self.label_strength, strict=True)], np.float32)
+        self.says = [_says(element, label) for element, label in zip(elements, found, strict=True)]
+        self.trust = np.array(
+            [1.0 if says == e.text else s for says, e, s in zip(self.says, elements, self.label_strength, strict=True)],
+            np.float32,
+        )
         kinds = {element.id: element.kind for element in elements}
         self.labelling = {label.text.id for id, label in self.labels.items() if kinds[id] not in ("icon", "image")}
         self.icons = [_guesses(element) for element in elements]
@@ -76,6 +71,15 @@ class DescribedScreen:
 def describe(elements: tuple[Element, ...]) -> DescribedScreen:
     """The same screen is asked again and again: the last ones are kept."""
     return DescribedScreen(elements)
+
+
+def _says(element: Element, label: Label | None) -> str:
+    """An element's own text, else its label's. A field says both: what it is called and what is in it."""
+    if label is None:
+        return element.text
+    if element.kind == "field" and element.text and not is_value(element.text):
+        return f"{label.text.text} {element.text}"
+    return element.text if words(element.text) and not is_value(element.text) else label.text.text
 
 
 def _text_box(element: Element) -> Box:

@@ -35,7 +35,7 @@ FEATURES = (
 )
 
 NAMING = 0.3  # words that weigh more name the target; the others only say what to do or what sort of thing it is
-ANCHOR = 0.45  # an anchor named less well than this is not on the screen
+ANCHOR = 0.35  # an anchor named less well than this is not on the screen
 FITTING = 0.5  # what bears the name at least this well, compared with the best, is a rival of the best
 PARAGRAPH = 14  # words from which a text counts fully as long
 
@@ -110,7 +110,8 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     for i, element in enumerate(elements):
         x, y = element.box.center.x / size[0], element.box.center.y / size[1]
         own = thesaurus.of_text(known.says[i])
-        values["exact"][i] = _exact(content, shares[i], known.words[i] or known.label_words[i])
+        written = (_exact(content, shares[i], known.words[i]), _exact(content, shares[i], known.label_words[i]))
+        values["exact"][i] = max(written[0], written[1] * known.label_strength[i])
         values["meaning"][i] = known.trust[i] * _shared(meanings, own)
         values["icon"][i] = _icon(known.icons[i], meanings, term)
         values["role"][i] = max((_ROLE_KINDS[role].get(element.kind, 0.0) for role in instruction.roles), default=0.0)
@@ -128,7 +129,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
 def _related(known: DescribedScreen, size: Size, instruction: Instruction, read: Relation) -> Values | None:
     """Evidence for the head of a relation, or None where nothing bears the anchor's name or lies as asked to it."""
     wanted, found = _shares(known, read.anchor).T
-    anchors = np.sqrt(wanted) * np.maximum(found, 0.5 * wanted)
+    anchors = np.sqrt(wanted) * np.maximum(found, 0.6 * wanted)
     if anchors.max() < ANCHOR:
         return None
     values = _compare(known, size, instruction, read.head, _sentence(read.head))
@@ -147,7 +148,7 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
     nearest = near[named >= FITTING * named.max()].max()
     if nearest <= 0:
         return None
-    values["relation"][:] = np.minimum(near / nearest, 1.0) * np.sqrt(named)
+    values["relation"][:] = np.minimum(near / nearest, 1.0) * named
     return values
 
 

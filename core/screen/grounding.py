@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.geometry import Point
+from core.screen import thesaurus
 from core.screen.described import DescribedScreen, describe
 from core.screen.elements import Element, Screen
-from core.screen.evidence import FEATURES, gather
+from core.screen.evidence import FEATURES, NAMING, gather
 from core.screen.instruction import Instruction, read_instruction
 from core.screen.lexical import alike, words
 
@@ -33,10 +34,13 @@ WEIGHTS = {
     "clickable": 0.6,
     "control": 0.5,
     "long": -1.3,
-    "labels another": -1.4,
+    "labels another": -2.5,
 }
 RELATION_READING = -1.3
 """Added where a word such as "of" is read as a relation: mostly it belongs to the name."""
+
+LINE_WORDS = 24
+"""Words of a line in which a meaning is looked for."""
 
 SURE = 0.5
 """The confidence from which the best element is taken for sure."""
@@ -80,7 +84,7 @@ def ground(screen: Screen, instruction: str) -> Grounding:
     candidates = tuple(
         Candidate(
             screen.elements[i].id,
-            click_point(screen.elements[i], read),
+            click_point(screen.elements[i], read, bool(values["meaning"][i] > values["both"][i])),
             float(confidences[i]),
             _why(known, i, {name: float(column[i]) for name, column in values.items()}),
         )
@@ -106,30 +110,45 @@ def _score(screen: Screen, read: Instruction) -> tuple[dict[str, np.ndarray], np
     return values, totals[best, columns]
 
 
-def click_point(element: Element, read: Instruction) -> Point:
-    """The element's centre, or the named words' where they stand inside a longer line."""
-    wanted = {word for term in read.terms for word, w in zip(term.words, term.weights, strict=True) if w > 0.3}
-    if not wanted or element.kind == "field" or len(element.words) < 2:
+def click_point(element: Element, read: Instruction, by_meaning: bool = False) -> Point:
+    """The element's centre, or that of the words in a longer line that are named or, ``by_meaning``, mean the same."""
+    if element.kind == "field" or len(element.words) < 2:
         return element.box.center
+    run = _meant_run(element, read) if by_meaning else _named_run(element, read)
+    if run is None or len(run) > 0.6 * len(element.words):
+        return element.box.center
+    box = element.words[run[0]].box
+    for i in run[1:]:
+        box = box.union(element.words[i].box)
+    return box.center if element.box.contains(box.center) else element.box.center
+
+
+def _named_run(element: Element, read: Instruction) -> range | None:
+    """The longest run of named words; a function word inside it ("Terms of Service") does not end it."""
+    wanted = {
+        word for term in read.terms for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING
+    }
     hits = [any(alike(a, b) >= 0.8 for a in wanted for b in words(word.text)) for word in element.words]
-    if not any(hits):
-        return element.box.center
-    # The longest run of named words; function words inside a run ("Terms of Service") do not end it.
-    runs: list[tuple[int, int, int]] = []
+    runs: list[tuple[int, range]] = []
     for start in (i for i, hit in enumerate(hits) if hit and not (i and hits[i - 1])):
-        end = last = start
-        while end < len(hits) and (hits[end] or (end + 1 < len(hits) and hits[end + 1])):
-            last = end if hits[end] else last
+        end = start
+        while end + 1 < len(hits) and (hits[end + 1] or (end + 2 < len(hits) and hits[end + 2])):
             end += 1
-        runs.append((sum(hits[start : last + 1]), start, last))
-    count, start, last = max(runs, key=lambda run: (run[0], -run[1]))
-    if count / len(element.words) > 0.6:
-        return element.box.center
-    box = element.words[start].box
-    for word in element.words[start + 1 : last + 1]:
-        box = box.union(word.box)
-    center = box.center
-    return center if element.box.contains(center) else element.box.center
+        runs.append((sum(hits[start : end + 1]), range(start, end + 1)))
+    return max(runs, key=lambda run: run[0])[1] if runs else None
+
+
+def _meant_run(element: Element, read: Instruction) -> range | None:
+    """The shortest run of words that by itself means what is asked for."""
+    asked = thesaurus.of_request(read.sentence)
+    count = min(len(element.words), LINE_WORDS)
+    for length in range(1, 5):
+        for start in range(count - length + 1):
+            run = range(start, start + length)
+            own = thesaurus.of_text(" ".join(element.words[i].text for i in run))
+            if any(share == 1.0 and number in asked for number, share in own.items()):
+                return run
+    return None
 
 
 def _why(known: DescribedScreen, index: int, value: dict[str, float]) -> str:

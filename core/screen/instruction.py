@@ -84,7 +84,10 @@ _RELATIONS: tuple[tuple[Side, str], ...] = (
         "near",
         r"(?:right |just |directly )?(?:next to|beside|besides|near|close to|adjacent to|alongside|by the side of)",
     ),
-    ("of", r"for|of|from|in|on|belonging to|associated with|in the row of|on the row of|with|named|called|to|at"),
+    (
+        "of",
+        r"for|of|from|in|on|belonging to|associated with|in the row of|on the row of|with|named|called|to|at",
+    ),
 )
 _HARD = re.compile("|".join(rf"(?P<{side}>\b(?:{pattern})\s+)" for side, pattern in _RELATIONS[:-1]))
 _SOFT = re.compile(rf"\b(?:{_RELATIONS[-1][1]})\s+")
@@ -213,7 +216,9 @@ def _take_place(text: str, quotes: list[str]) -> tuple[str, tuple[float | None, 
         found_x, found_y = _axis(side)
         x, y = (found_x if x is None else x), (found_y if y is None else y)
         rest = f"{text[: match.start()]} {following}"
-        if words(rest):
+        # "the right margin field" may be called just that; "the top right icon" is not.
+        named = pattern is _ADJECTIVE and None in (found_x, found_y)
+        if words(rest) and not named:
             text = re.sub(r"\s+", " ", rest).strip()
     return text, (x, y)
 

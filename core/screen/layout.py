@@ -6,6 +6,7 @@ All lengths are pixels of the screenshot; scores are 0..1.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from core.screen.instruction import Side
 LABEL_REACH = 1.5
 """Line heights above or below its control within which a label stands."""
 
+_VALUE = re.compile(r"[$€£¥]?[+-]?\d[\d.,:]*\s?[^\W\d]{0,2}[%\"]?")
 _CONTROLS = ("field", "checkbox", "toggle")
 
 
@@ -25,6 +27,11 @@ def line_height(elements: Sequence[Element]) -> float:
     """The median height of the texts, the natural unit of distance on a screen."""
     heights = sorted(element.box.height for element in elements if element.text and element.kind != "field")
     return max(heights[len(heights) // 2], 4.0) if heights else 16.0
+
+
+def is_value(text: str) -> bool:
+    """Whether a text is a number with at most a unit: what a field holds, not what it is called."""
+    return _VALUE.fullmatch(text.strip()) is not None
 
 
 def gaps(a: Box, b: Box) -> tuple[float, float]:
@@ -62,7 +69,7 @@ def labels(elements: Sequence[Element]) -> dict[int, Label]:
     found: dict[int, Label] = {}
     for element in elements:
         bare = element.kind in ("icon", "image") and not element.text
-        if element.kind in _CONTROLS or bare or element.text.strip().isdigit():
+        if element.kind in _CONTROLS or bare or is_value(element.text):
             best, best_cost = None, math.inf
             top, bottom = element.box.y1 - LABEL_REACH * unit, element.box.y2 + LABEL_REACH * unit
             for text in texts:
@@ -91,7 +98,7 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
         if row and left and horizontal < 8:
             return horizontal
         return 0.5 + vertical if above and starts_together and vertical < LABEL_REACH else math.inf
-    if control.text and control.kind != "field":  # a number after "Qty:" is a field, whatever it looks like
+    if control.text and control.kind not in _CONTROLS:  # a number after "Qty:" is a field, whatever it looks like
         return horizontal if row and left and horizontal < 3 and text.text.rstrip().endswith(":") else math.inf
     if control.kind == "checkbox":
         return horizontal if row and horizontal < 3 and not left else 3 + horizontal if row and left else math.inf
