@@ -46,10 +46,11 @@ def find_controls(image: np.ndarray, texts: Sequence[Box]) -> list[Element]:
     gradient = _gradient(image)
     noise = NOISE * float(np.median(gradient[::4, ::4]))
     sharp = gradient > max(EDGE, noise)
-    sheets = [_without(sharp, texts), _without(gradient > max(FAINT, noise), texts)]
-    pictures = _pictures(*sheets, unit)
-    patches = [patch for sheet in sheets for patch in _patches(sheet, unit)]
-    figures = _figures(sheets[0], sharp, gradient, patches, unit)
+    faint = gradient > max(FAINT, noise)
+    pictures = _pictures(_without(sharp, texts), _without(faint, texts), unit)
+    patches = [patch for edges in (sharp, faint) for patch in _patches(edges.astype(np.uint8), unit)]
+    patches = [patch for patch in patches if not any(patch.box.inside(text) >= INSIDE for text in texts)]
+    figures = _figures(_without(sharp, texts), sharp, gradient, patches, unit)
     drawn = [element for element in [*figures, *patches] if not _inside_any(element.box, pictures)]
     drawn = distinct(sorted(drawn, key=lambda element: -element.confidence)[: 2 * MOST], SAME)[:MOST]
     inside = overlaps(drawn, drawn) >= INSIDE
@@ -203,7 +204,8 @@ def _kind(
     if box.width > 4 * box.height and len(lines) == 1 and columns <= 2 and icons_only:
         if first.x1 - box.x1 < (box.x2 - first.x2) / 2 and _bordered(image, box) and not _stacked(box, others):
             return "field"
-    rows_or_bars = columns > 1 or len(lines) > 2 or len(inner) > 4 or any(_knob(e.box, inner) for e in inner)
+    most_lines = 3 if box.height <= FIGURE[1] * unit else 2
+    rows_or_bars = columns > 1 or len(lines) > most_lines or len(inner) > 4 or any(_knob(e.box, inner) for e in inner)
     return None if rows_or_bars else "button"
 
 

@@ -53,7 +53,8 @@ TAB_ADVANCE = 2.4  # "wide for the text": this many times the median distance of
 COLUMN_GAP = 0.77  # a wider gap ends a line whatever its text
 LETTER_REACH = 0.6  # an outer letter reaches no further than this from its middle
 SURE = 0.9  # a lone character less probable than this may be an icon
-ALONE = "AIaiyoeuàéOYE0123456789$€£¥#@&+-–—•·*(["  # and so may one that begins a line, unless it is often seen there
+ALONE = "AIaiyoeuàéOYE0123456789$€£¥#@&+-–—•·*(["  # so may any other that begins a line
+SURE_ALONE = 0.6  # but one of these only if it is less probable than this
 VERTICAL = 2.0  # boxes this many times taller than wide hold a rotated line
 
 
@@ -246,7 +247,8 @@ def _lines(crop: _Crop, text: str, probability: np.ndarray, centers: np.ndarray)
             alone = [a for a, b in (pieces[index - 1], (start, stop)) if b - a == 1]
             blank = crop.boundary(positions[before], positions[after])
             doubtful = blank[1] - blank[0] > SPACE * (bottom - top) and any(
-                probability[a] < SURE or (a == 0 and text[a] not in ALONE) for a in alone
+                probability[a] < (SURE_ALONE if text[a] in ALONE else SURE) or (a == 0 and text[a] not in ALONE)
+                for a in alone
             )
         if index == 0 or wide or unread or doubtful:
             lines.append([])
