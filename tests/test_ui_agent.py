@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from apps.ui_agent.agent import MAX_INSTRUCTION, WITHOUT_MODEL, Step, UIAgent, resolve_click
+from apps.ui_agent.cards import ranking, verdict
 from apps.ui_agent.exports import to_csv
+from apps.ui_agent.run import summary
 from core.conversation import Reply
 from core.errors import UserError
 from core.generators import finish
@@ -84,6 +86,7 @@ def test_the_model_sees_the_marks_and_its_mark_is_clicked():
     assert "Log me in" in asked.text and asked.images[0].tobytes() != PICTURE.tobytes()
     assert (step.mark, step.point, step.reply, step.prompt) == (1, Point(60, 25), "Mark: 1.", asked.text)
     assert step.sure and step.model == "stand-in engine" and step.top[0].element_id == 1
+    assert step.top[0].confidence is None and summary(step) and verdict(step) and ranking(step)
 
 
 def test_coordinates_inside_the_mark_are_kept():

@@ -33,9 +33,11 @@ CACHED_SCREENS = 8
 
 
 class CandidateRecord(TypedDict):
+    """``confidence`` is None for the choice of a model, which gives none."""
+
     mark: int
     point: list[float]
-    confidence: float
+    confidence: float | None
     why: str
 
 
@@ -126,7 +128,7 @@ def candidate_record(candidate: Candidate) -> CandidateRecord:
     return CandidateRecord(
         mark=candidate.element_id,
         point=_pair(candidate.point, 1),
-        confidence=round(candidate.confidence, 4),
+        confidence=None if candidate.confidence is None else round(candidate.confidence, 4),
         why=candidate.why,
     )
 
@@ -318,7 +320,7 @@ class UIAgent:
             point, mark, reason = None, None, f"The reply cannot be used: {click.reason}."
         else:
             point, mark, reason = resolve_click(click, screen, screenshot.size)
-        chosen = () if mark is None or point is None else (Candidate(mark, point, 1.0, "the model's choice"),)
+        chosen = () if mark is None or point is None else (Candidate(mark, point, None, "the model's choice"),)
         rest = tuple(candidate for candidate in others if candidate.element_id != mark)
         return Step(
             "click",

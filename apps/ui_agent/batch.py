@@ -98,7 +98,9 @@ def result_rows(results: Iterable[BatchResult]) -> Iterator[list[object]]:
     """A row for every result, in the order of RESULT_COLUMNS."""
     for result in results:
         x, y = result["point"] or ("", "")
-        confidence = result["top"][0]["confidence"] if result["top"] else ""
+        confidence = (
+            "" if not result["top"] or result["top"][0]["confidence"] is None else result["top"][0]["confidence"]
+        )
         mark = "" if result["mark"] is None else result["mark"]
         seconds = result["seconds"].get("total", "")
         yield [result["id"], result["kind"], x, y, mark, confidence, result["reason"], result["answer"] or "", seconds]

@@ -80,11 +80,17 @@ def ranking(step: Step) -> str:
         return '<div class="placeholder">No ranking: nothing was searched for.</div>'
     rows = "".join(
         f"<tr><td><b>{candidate.element_id}</b></td><td>{escape(candidate.why)}</td>"
-        f'<td class="bar"><i style="width:{100 * candidate.confidence:.1f}%"></i></td>'
-        f"<td>{candidate.confidence:.0%}</td></tr>"
+        + _bar(candidate.confidence)
+        + "</tr>"
         for candidate in step.top
     )
     return f'<table class="ranking"><tbody>{rows}</tbody></table>'
+
+
+def _bar(share: float | None) -> str:
+    if share is None:
+        return "<td></td><td></td>"
+    return f'<td class="bar"><i style="width:{100 * share:.1f}%"></i></td><td>{share:.0%}</td>'
 
 
 def inspection(element: Element | None) -> str:

@@ -134,7 +134,9 @@ def summary(step: Step) -> str:
     lines = [f"click ({step.point.x:.0f}, {step.point.y:.0f}) on mark {step.mark} ({step.model}, {seconds})"]
     if step.reason:
         lines.append(step.reason)
-    lines += [f"  {c.confidence:6.1%}  mark {c.element_id}: {c.why}" for c in step.top]
+    for candidate in step.top:
+        share = "      " if candidate.confidence is None else f"{candidate.confidence:6.1%}"
+        lines.append(f"  {share}  mark {candidate.element_id}: {candidate.why}")
     return "\n".join(lines)
 
 
