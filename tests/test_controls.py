@@ -117,6 +117,13 @@ def test_a_card_is_left_out_for_what_it_holds(page):
     assert any(element.box.iou(icon) > 0.8 for element in found)
 
 
+def test_a_row_of_two_texts_is_left_out_for_them(page):
+    page.canvas.rounded_rectangle((100, 100, 499, 139), 6, fill=page.colours["accent"])
+    page.text(115, 114, 150, (255, 255, 255))
+    page.text(430, 114, 40, (255, 255, 255))
+    assert not any(element.box.iou(Box(100, 100, 500, 140)) > 0.5 for element in page.find())
+
+
 def test_a_photograph_is_an_image_and_not_a_heap_of_icons(page):
     noise = np.random.default_rng(3).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     photo = Image.fromarray(noise).resize((200, 150), Image.Resampling.BICUBIC)

@@ -199,9 +199,10 @@ def _kind(
         return "field" if box.width > 3 * box.height or (tall and box.width > box.height) else "button"
     lines = rows(held)
     columns = max(len(line) for line in lines)
-    first = held[lines[0][0]]
     icons_only = all(e.kind == "icon" for e in inner) and len(inner) <= MOST_ICONS
-    if box.width > 4 * box.height and len(lines) == 1 and columns <= 2 and icons_only:
+    first, *hints = [held[i] for i in lines[0]]  # a hint is a shortcut such as "/", or an icon read as letters
+    short_hints = all(hint.width < 2 * hint.height for hint in hints)
+    if box.width > 4 * box.height and len(lines) == 1 and short_hints and icons_only:
         if first.x1 - box.x1 < (box.x2 - first.x2) / 2 and _bordered(image, box) and not _stacked(box, others):
             return "field"
     most_lines = 3 if box.height <= FIGURE[1] * unit else 2
@@ -261,9 +262,9 @@ def _bordered(image: np.ndarray, box: Box) -> bool:
 
 
 def _ring(sums: np.ndarray, box: Box, reach: int) -> float:
-    """The share of edge pixels within ``reach`` around a box."""
-    height, width = sums.shape[0] - 1, sums.shape[1] - 1
-    inner, outer = box.as_ints(), box.pad(reach).clamp((width, height)).as_ints()
+    """The share of edge pixels within ``reach`` around a box and its own edge."""
+    size = sums.shape[1] - 1, sums.shape[0] - 1
+    inner, outer = (box.pad(pixels).clamp(size).as_ints() for pixels in (1, 1 + reach))
     area = (outer[2] - outer[0]) * (outer[3] - outer[1]) - (inner[2] - inner[0]) * (inner[3] - inner[1])
     return (_sum(sums, *outer) - _sum(sums, *inner)) / area if area > 0 else 0.0
 
