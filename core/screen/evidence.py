@@ -14,6 +14,7 @@ from core.screen.elements import IconGuess
 from core.screen.instruction import Instruction, Relation, Role, Term
 from core.screen.layout import reading_order, relation, repeated
 from core.screen.lexical import joined_alike, overlap, words
+from core.screen.places import Place
 
 FEATURES = (
     "exact",  # the name is all that stands on it
@@ -184,7 +185,7 @@ def _icon(guesses: tuple[IconGuess, ...], asked: Mapping[int, float], term: Term
     return min(total, 1.0)
 
 
-def _closeness(x: float, y: float, place: tuple[float | None, float | None]) -> float:
+def _closeness(x: float, y: float, place: Place) -> float:
     """1 at the place, falling linearly to 0 across the screen; 0 where none is asked for."""
     near = [1 - abs(at - wished) for at, wished in zip((x, y), place, strict=True) if wished is not None]
     return min(max(float(np.prod(near)), 0.0), 1.0) if near else 0.0

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, words
+from core.screen.places import Place, take_place
 
 Role = Literal["button", "icon", "link", "tab", "field", "checkbox", "toggle", "image", "item", "menu"]
 Side = Literal["near", "left", "right", "above", "below", "of"]
@@ -48,33 +49,6 @@ _FIELD_BEFORE = {
     "bar": "search address url location".split(),
 }
 
-_SIDES = (
-    r"(?:top|upper|bottom|lower)[\s-]*(?:left|right|center|centre|middle)?|"
-    r"(?:far |extreme |very )?(?:left|right)(?:[\s-]*most)?|center|centre|middle|very top|very bottom"
-)
-_AREAS: dict[str, str] = {
-    "sidebar": "left", "side bar": "left", "navigation pane": "left", "left pane": "left", "left rail": "left",
-    "header": "top", "top bar": "top", "title bar": "top", "toolbar": "top", "navigation bar": "top", "navbar": "top",
-    "menu bar": "top", "ribbon": "top", "footer": "bottom", "taskbar": "bottom", "task bar": "bottom",
-    "dock": "bottom", "bottom bar": "bottom", "tab bar": "bottom", "status bar": "bottom",
-}  # fmt: skip
-_POSITION = re.compile(
-    r"\b(?:located |placed |shown |which is |that is )?(?:in|at|on|from|to|near|along|towards?|by)\s+(?:the\s+)?"
-    rf"(?P<side>{_SIDES})(?:[\s-]*(?:hand))?"
-    r"(?:[\s-]*(?:corner|side|edge|part|half|area|end|row|column|bar|pane|panel|sidebar|toolbar|menu))*"
-    r"(?:\s+of\s+(?:the|this|my)\s+"
-    r"(?:screen|page|window|app|display|dialog|website|site|browser|toolbar|header|desktop))?(?=\W|$)",
-)
-_AREA = re.compile(
-    r"\b(?:in|on|from|at|of|inside)\s+(?:the\s+)?(?:(?P<side>left|right|top|bottom|upper|lower)[\s-]+)?"
-    rf"(?P<area>{'|'.join(_AREAS)})\b"
-)
-# "the top right icon", "leftmost button": only before a word for a control, as "left arrow" names an icon.
-_ADJECTIVE = re.compile(
-    r"\b(?P<side>(?:top|upper|bottom|lower)[\s-]+(?:left|right|center|middle)|leftmost|rightmost|topmost|bottommost|"
-    r"(?:top|bottom|upper|lower|left|right)(?:[\s-]*(?:hand|most))?(?=\s+(?:\w+\s+)?"
-    r"(?:button|icon|link|tab|field|box|item|menu|image|picture|one|option|toggle|switch)\b))"
-)
 _RELATIONS: tuple[tuple[Side, str], ...] = (
     ("left", r"(?:just |directly )?(?:to the )?left(?:[\s-]hand side)? of|on the left of|before|preceding"),
     ("right", r"(?:just |directly )?(?:to the )?right(?:[\s-]hand side)? of|on the right of|after|following"),
@@ -129,17 +103,19 @@ class Relation:
 
 @dataclass(frozen=True)
 class Instruction:
-    """``sentence`` is what is asked without politeness, pointing verb and place. ``terms`` are readings of the target's
-    name, the longest first. ``place`` is the wished place on the screen, each axis 0, 0.5, 1 or None. ``ordinal``
-    counts from 1 in reading order, -1 is the last."""
+    """An instruction in parts.
+
+    ``sentence`` is what is asked without politeness, pointing verb and place; ``words`` are its folded words. ``terms``
+    are readings of the target's name: what is quoted, else all of the sentence. ``roles`` are the sorts of control that
+    may be meant, empty where none is named. ``place`` is the wished place on the screen. ``ordinal`` counts from 1 in
+    reading order, -1 is the last. ``relations`` are readings as "head beside anchor".
+    """
 
     sentence: str
     words: tuple[str, ...]
     terms: tuple[Term, ...]
-    quoted: bool
     roles: frozenset[Role]
-    typing: bool
-    place: tuple[float | None, float | None]
+    place: Place
     ordinal: int | None
     relations: tuple[Relation, ...]
 
@@ -160,7 +136,7 @@ def read_instruction(text: str) -> Instruction:
         rest = text[named.end() :]
         if not quotes and rest:
             quotes = [re.split(r"\s+(?:in|on|at|from|under|next)\s+the\s+|[,.;]", rest)[0]]
-    text, place = _take_place(text, quotes)
+    text, place = take_place(text, quotes)
     roles = _roles(text, typing)
     ordinal, text = _take_ordinal(text, quotes)
     quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
@@ -171,9 +147,7 @@ def read_instruction(text: str) -> Instruction:
         sentence=text.strip(" .!?,"),
         words=tuple(words(text)),
         terms=tuple(term for term in quoted or whole if term),
-        quoted=bool(quoted),
         roles=roles,
-        typing=typing,
         place=place,
         ordinal=ordinal,
         relations=tuple(_relations(text)),
@@ -191,41 +165,9 @@ def _without_payload(text: str, quotes: list[str]) -> tuple[str, list[str]]:
     return target, [quote for quote in quotes if quote in target]
 
 
-def _axis(side: str) -> tuple[float | None, float | None]:
-    x = 0.0 if "left" in side else 1.0 if "right" in side else None
-    y = 0.0 if re.search("top|upper", side) else 1.0 if re.search("bottom|lower", side) else None
-    if re.search("center|centre|middle", side):
-        x = 0.5 if x is None else x
-        y = 0.5 if y is None else y
-    return x, y
-
-
-def _take_place(text: str, quotes: list[str]) -> tuple[str, tuple[float | None, float | None]]:
-    """The text without the words that say where on the screen, and the place they name."""
-    x = y = None
-    for pattern in (_AREA, _POSITION, _ADJECTIVE):
-        match = pattern.search(text.lower())
-        # "to the left of X" is a relation to X, not a place on the screen; quoted words are a name.
-        if match is None or any(match.group() in quote.lower() for quote in quotes):
-            continue
-        following = text[match.end() :]
-        if pattern is _POSITION and re.match(r"\s+of\s+\S", following):
-            continue
-        groups = match.groupdict()
-        side = groups.get("side") or _AREAS[groups["area"]]
-        found_x, found_y = _axis(side)
-        x, y = (found_x if x is None else x), (found_y if y is None else y)
-        rest = f"{text[: match.start()]} {following}"
-        # "the right margin field" may be called just that; "the top right icon" is not.
-        named = pattern is _ADJECTIVE and None in (found_x, found_y)
-        if words(rest) and not named:
-            text = re.sub(r"\s+", " ", rest).strip()
-    return text, (x, y)
-
-
 def _roles(text: str, typing: bool) -> frozenset[Role]:
     """What sort of control the words ask for. The last such word of the name counts: "the menu button" is a button."""
-    lowered = text.lower()
+    lowered = re.sub(r"^(?:switch|go|jump|change|navigate|head) to ", "", text.lower())
     hard = _HARD.search(lowered)
     head = _SOFT.split(lowered[: hard.start()] if hard else lowered, maxsplit=1)[0]
     found: list[Role] = []

@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, stem, words
+from core.screen.places import Place
 
 _FILE = Path(__file__).with_name("thesaurus.txt")
 OBJECT = 0.65
@@ -23,12 +24,12 @@ _ARTICLES = frozenset("a an the this that these those my your our".split())
 class Meaning:
     """``phrases`` are what people say or screens show, ``icons`` what its icon may be named, best first.
 
-    ``place`` is where it usually stands, each axis 0, 1 or None.
+    ``place`` is where it usually stands.
     """
 
     phrases: tuple[str, ...]
     icons: tuple[str, ...]
-    place: tuple[float | None, float | None]
+    place: Place
 
 
 @cache

@@ -1,0 +1,165 @@
+"""Instructions read into parts, and the thesaurus that joins what people say to what screens show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.screen import sentences, thesaurus
+from core.screen.instruction import read_instruction
+from core.screen.lexical import alike, words
+
+CONCEPTS = Path(__file__).parents[1] / "core" / "training" / "icon_concepts.txt"
+
+
+def telling(instruction: str) -> set[str]:
+    """The words that name the target."""
+    terms = read_instruction(instruction).terms
+    return {word for term in terms for word, weight in zip(term.words, term.weights, strict=True) if weight > 0.3}
+
+
+@pytest.mark.parametrize(
+    ("instruction", "names"),
+    [
+        ("Click the Insert tab", {"insert"}),
+        ("Please tap on Format Painter", {"format", "painter"}),
+        ('Apply the "Title" style', {"title"}),
+        ("Click the button labelled Save as in the toolbar", {"save", "as"}),
+        ("Type 'hello there' in the search box", {"search"}),
+        ("enter my given name", {"given", "name"}),
+        ("Open Copilot at the far left", {"copilot"}),
+        ("press I'm Feeling Lucky", {"im", "feeling", "lucky"}),
+    ],
+)
+def test_names(instruction: str, names: set[str]) -> None:
+    assert telling(instruction) == names
+
+
+@pytest.mark.parametrize(
+    ("instruction", "place"),
+    [
+        ("the icon in the top right corner", (1.0, 0.0)),
+        ("click Save at the bottom of the page", (None, 1.0)),
+        ("the box in the middle of the page", (0.5, 0.5)),
+        ("open Inbox in the sidebar", (0.0, None)),
+        ("the link in the footer", (None, 1.0)),
+        ("the top-left button", (0.0, 0.0)),
+        ("align left", (None, None)),
+        ("press the left arrow", (None, None)),
+        ("the icon left of Save", (None, None)),
+        ('click "on the left"', (None, None)),
+    ],
+)
+def test_places(instruction: str, place: tuple[float | None, float | None]) -> None:
+    assert read_instruction(instruction).place == place
+
+
+@pytest.mark.parametrize(
+    ("instruction", "ordinal"),
+    [
+        ("the second result", 2),
+        ("the 3rd button", 3),
+        ("the last item", -1),
+        ("my last name", None),
+        ("click Save", None),
+    ],
+)
+def test_ordinals(instruction: str, ordinal: int | None) -> None:
+    assert read_instruction(instruction).ordinal == ordinal
+
+
+@pytest.mark.parametrize(
+    ("instruction", "role"),
+    [
+        ("click the Save button", "button"),
+        ("switch to the Review tab", "tab"),
+        ("type x", "field"),
+        ("click the search bar", "field"),
+        ("the check box for updates", "checkbox"),
+        ("flip the switch for Wi-Fi", "toggle"),
+    ],
+)
+def test_roles(instruction: str, role: str) -> None:
+    assert read_instruction(instruction).roles == {role}
+
+
+@pytest.mark.parametrize(
+    ("instruction", "side", "anchor"),
+    [
+        ("the icon left of Settings", "left", "settings"),
+        ("the button to the right of Cancel", "right", "cancel"),
+        ("the field below Email", "below", "email"),
+        ("the link above Terms", "above", "terms"),
+        ("the checkbox next to Remember", "near", "remember"),
+        ("the switch for Bluetooth", "of", "bluetooth"),
+        ("delete Bob", "of", "bob"),
+    ],
+)
+def test_relations(instruction: str, side: str, anchor: str) -> None:
+    assert (side, (anchor,)) in [(r.side, r.anchor.words) for r in read_instruction(instruction).relations]
+
+
+@given(st.text(max_size=2000))
+def test_any_text_is_read(text: str) -> None:
+    read = read_instruction(text)
+    assert all(len(term.words) == len(term.weights) for term in read.terms)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "low", "high"),
+    [
+        ("saved", "saving", 0.9, 1.0),
+        ("settings", "setting", 0.9, 1.0),
+        ("ln", "in", 0.0, 0.0),
+        ("copilat", "copilot", 0.8, 0.99),
+        ("l0gin", "login", 0.9, 1.0),
+        ("config", "configuration", 0.7, 0.9),
+        ("play", "pray", 0.0, 0.0),
+        ("登", "登", 1.0, 1.0),
+    ],
+)
+def test_likeness_of_words(a: str, b: str, low: float, high: float) -> None:
+    assert low <= alike(a, b) <= high
+
+
+def test_ideographs_are_words_and_signs_are_none() -> None:
+    assert words("登录 now! ☆①") == ["登", "录", "now"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("log out", "Sign out"),
+        ("decline", "Deny"),
+        ("preferences", "Settings"),
+        ("my basket", "Cart"),
+        ("a new mail", "Compose"),
+    ],
+)
+def test_the_thesaurus_joins_sayings(said: str, shown: str) -> None:
+    assert thesaurus.of_request(said).keys() & thesaurus.of_text(shown).keys()
+
+
+def test_a_longer_phrase_hides_the_shorter() -> None:
+    assert not thesaurus.of_request("search by voice").keys() & thesaurus.of_text("Find").keys()
+
+
+def test_icons_of_the_thesaurus_are_named_as_the_classifier_names_them() -> None:
+    lines = CONCEPTS.read_text(encoding="utf-8").splitlines()
+    known = {re.split(r"[(:]", line)[0].strip() for line in lines if line.strip() and line[0] not in "#-"}
+    assert {icon for meaning in thesaurus.meanings() for icon in meaning.icons} <= known
+
+
+def test_vectors_have_length_one_and_bring_like_meanings_together() -> None:
+    call, phone, garden = sentences.embed(["make a call", "telephone", "water the garden"])
+    assert np.allclose([np.linalg.norm(v) for v in (call, phone, garden)], 1.0, atol=1e-5)
+    assert call @ phone > call @ garden
+
+
+def test_no_texts_have_no_vectors() -> None:
+    assert sentences.embed([]).shape == (0, sentences.DIMENSIONS)
