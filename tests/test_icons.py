@@ -180,6 +180,46 @@ def test_no_file_name_means_two_concepts() -> None:
                 assert owners.setdefault(name, concept) == concept, name
 
 
+def test_training_pictures_are_whole() -> None:
+    from core.training.icon_pictures import Scenes, Texts
+
+    mask, line = np.zeros((96, 96), np.uint8), np.zeros((96, 96), np.uint8)
+    mask[20:70, 30:80] = 255
+    line[47:49, 5:90] = 255
+    word = np.full((30, 150), 200, np.uint8)
+    scenes = Scenes(Texts([word], [word]), [mask, line], [mask], seed=3)
+    pictures = [scenes.icon((mask, line)[index % 2]) for index in range(300)] + [scenes.nothing() for _ in range(200)]
+    assert {(picture.shape, picture.dtype.name) for picture in pictures} == {((SIDE, SIDE, 3), "uint8")}
+    assert len({picture.tobytes() for picture in pictures}) > 450
+
+
+def test_no_drawing_like_a_held_out_one_is_trained_on() -> None:
+    pytest.importorskip("resvg_py", reason="the training command's requirements are not installed")
+    from core.training.icon_sets import Shape, fingerprint, hold_out
+
+    rng = np.random.default_rng(0)
+    blobs = [np.kron(rng.integers(0, 2, (6, 6)), np.ones((16, 16))).astype(np.uint8) * 255 for _ in range(20)]
+    shapes = [
+        Shape("blob", set_name, f"{index}-{style}", np.roll(blob, shift, 0), f"{set_name}/{index}")
+        for index, blob in enumerate(blobs)
+        for set_name in ("one", "two")
+        for style, shift in (("outline", 0), ("filled", 16))
+    ]
+    split = hold_out(shapes, np.random.default_rng(1))
+    assert split["test"] and split["validation"] and split["train"]
+    assert not {shape.group for shape in split["test"]} & {shape.group for shape in split["train"]}
+    trained = np.stack([fingerprint(shape.mask) for shape in split["train"]])
+    assert max((trained @ fingerprint(shape.mask)).max() for shape in split["test"]) <= 0.95
+
+
+def test_svg_becomes_ink_and_its_strokes_scale() -> None:
+    icon_sets = pytest.importorskip("core.training.icon_sets", reason="needs the training command's requirements")
+    body = '<path d="M4 12h16" fill="none" stroke="currentColor" stroke-width="2"/>'
+    plain, bold = (icon_sets.rasterise(body, 24, 24, stroke) for stroke in (1.0, 1.5))
+    assert plain[48, 48] == 255 and plain[10, 48] == 0
+    assert bold.sum() / plain.sum() == pytest.approx(1.5, rel=0.05)
+
+
 def test_icons_on_real_screens(classifier: IconClassifier) -> None:
     if not SCREENS.is_dir():
         pytest.skip("the development screens are not here")

@@ -247,7 +247,8 @@ class Scenes:
 
     def _paint(self, canvas: np.ndarray, ink: np.ndarray, left: int, top: int, colour: Colour, strength: float) -> None:
         """Lays ink on the canvas; what falls off it is cut."""
-        part = canvas[max(0, top) : top + ink.shape[0], max(0, left) : left + ink.shape[1]]
+        bottom, right = max(0, top + ink.shape[0]), max(0, left + ink.shape[1])
+        part = canvas[max(0, top) : bottom, max(0, left) : right]
         ink = ink[max(0, -top) :, max(0, -left) :][: part.shape[0], : part.shape[1]]
         alpha = (ink.astype(np.float32) * (strength / 255))[..., None]
         part += alpha * (colour - part)

@@ -191,14 +191,14 @@ def draw(shapes: list[Shape], scenes: Scenes, most: int) -> tuple[list[Shape], n
     return picked, np.stack([scenes.icon(shape.mask) for shape in picked])
 
 
-def measure(model: torch.nn.Module, data: Data, labels: list[str], temperature: float) -> dict[str, object]:
+def measure(model: torch.nn.Module, data: Data, labels: list[str], temperature: float) -> dict[str, dict]:
     """Accuracy on shapes and sets never trained on, and how often nothing is taken for an icon and the reverse."""
     number = {label: index for index, label in enumerate(labels)}
     unnamed = [number[NO_ICON], number[OTHER]]
     named = {use: [shape for shape in shapes if shape.concept != OTHER] for use, shapes in data.shapes.items()}
     neighbours = [shape.mask for shape in named["train"]]
     scenes = Scenes(data.texts, neighbours, data.logos, seed=1234)
-    report: dict[str, object] = {}
+    report: dict[str, dict] = {}
     by_set = defaultdict(list)
     for shape in named["unseen"]:
         by_set[shape.icon_set].append(shape)
@@ -241,6 +241,43 @@ def calibrate(logits: torch.Tensor, truth: torch.Tensor) -> float:
     candidates = torch.linspace(0.4, 3.0, 131)
     losses = torch.stack([functional.cross_entropy(logits / temperature, truth) for temperature in candidates])
     return round(float(candidates[losses.argmin()]), 3)
+
+
+def table(report: dict[str, dict]) -> str:
+    """The numbers as the model card shows them, in Markdown."""
+    lines = [
+        "| measured on | pictures | shapes | concepts | top-1 | top-5 | top-1, mean of concepts | taken for nothing |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for name, row in report.items():
+        if "top1" in row:
+            shares = (row[key] for key in ("top1", "top5", "top1_mean_of_concepts", "taken_for_nothing"))
+            counts = (row[key] for key in ("pictures", "shapes", "concepts"))
+            lines.append(
+                f"| {name} | {' | '.join(map(str, counts))} | {' | '.join(f'{share:.1%}' for share in shares)} |"
+            )
+    nothing, training = report["no icon"], report["training"]
+    lines += [
+        "",
+        f"Of {nothing['pictures']} pictures of no icon, {nothing['taken_for_an_icon']:.1%} got a guess, "
+        f"{nothing['taken_with_probability_over_half']:.1%} one of probability over 0.5.",
+        "",
+        f"Trained in {training['minutes']} minutes on one core: {training['steps']} steps of {training['batch']} "
+        f"pictures from {training['shapes']['train']} drawings, seed {training['seed']}, "
+        f"{training['parameters']} parameters, Python {training['python']}, torch {training['torch']}.",
+    ]
+    return "\n".join(lines)
+
+
+def write_numbers(report: dict[str, dict], folder: Path) -> None:
+    """Writes numbers.json, and the table into the model card where there is one."""
+    (folder / "numbers.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    card = folder / "MODEL_CARD.md"
+    if card.is_file():
+        before, rest = card.read_text(encoding="utf-8").split("<!-- numbers -->\n", 1)
+        _, after = rest.split("<!-- end of numbers -->", 1)
+        marked = f"<!-- numbers -->\n{table(report)}\n<!-- end of numbers -->"
+        card.write_text(before + marked + after, encoding="utf-8")
 
 
 def main() -> None:
@@ -289,7 +326,7 @@ def main() -> None:
     described += [{"name": OTHER, "also": ()}, {"name": NO_ICON, "also": ()}]
     text = json.dumps({"temperature": temperature, "labels": described}, ensure_ascii=False, indent=1)
     (arguments.out / "labels.json").write_text(text + "\n", encoding="utf-8")
-    (arguments.out / "numbers.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_numbers(report, arguments.out)
     print(json.dumps(report, indent=1))
 
 
