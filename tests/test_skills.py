@@ -150,13 +150,14 @@ def test_formatted_clicks_parse_back(x: int, y: int, mark: int | None):
     assert skills.parse_click(skills.format_click(click)) == click
 
 
-@given(st.floats(), st.floats())
+@given(st.floats() | st.floats(-0.5, 1.5), st.floats() | st.floats(-0.5, 1.5))
 def test_a_click_is_on_the_picture_or_refused(x: float, y: float):
-    click = skills.parse_click(f"({x},{y})")
-    if isinstance(click, Click):
-        assert 0 <= click.point.x <= 1 and 0 <= click.point.y <= 1
+    written = f"{x:.4f}", f"{y:.4f}"
+    click = skills.parse_click(f"({','.join(written)})")
+    if all(0 <= float(number) <= 1 and number[0] != "-" for number in written):
+        assert click == Click(Point(*map(float, written)))
     else:
-        assert not (0 <= x <= 1 and 0 <= y <= 1) or "e" in f"{x}{y}" or len(f"{min(x, y)}") > 20
+        assert isinstance(click, Refusal)
 
 
 @pytest.mark.parametrize(
