@@ -67,6 +67,10 @@ def test_the_categories_keep_their_shares(low, category, high):
     assert low <= share <= high
 
 
+def test_development_names_every_third_picture():
+    assert (SCREENS / "development.txt").read_text(encoding="utf-8").split() == PICTURES[::3]
+
+
 def test_every_picture_has_a_line_that_says_its_licence():
     known = r"MIT|MPL-2\.0|GPL-[23]\.0"
     for pictures, readme in [(PICTURES, SCREENS), ([path.name for path in EXAMPLES.glob("*.png")], EXAMPLES)]:

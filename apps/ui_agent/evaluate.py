@@ -1,8 +1,8 @@
 """How often the agent clicks right, on a set in ScreenSpot's form.
 
-python -m apps.ui_agent.evaluate [FOLDER] [--model --parser] [--json FILE]
+python -m apps.ui_agent.evaluate [FOLDER] [--part held-out|development|all] [--model --parser] [--json FILE]
 
-FOLDER holds screens.json and images/. An item is {"id", "img_filename", "bbox": [x, y, width, height] in pixels,
+FOLDER holds screens.json and images/, and may name pictures for development, line by line, in development.txt. An item is {"id", "img_filename", "bbox": [x, y, width, height] in pixels,
 "instruction", "category", "data_source"}. A click is right when it lies in the box, edges included (Cheng et al. 2024,
 arXiv 2401.10935); top-5 when one of the best five would.
 """
@@ -29,6 +29,7 @@ from core.generators import finish
 from core.geometry import Box
 from core.images import open_image
 
+PARTS = ("held-out", "development", "all")
 SCREENS = Path(__file__).resolve().parents[2] / "assets" / "screens"
 
 
@@ -45,8 +46,8 @@ class Outcome:
     seconds: float
 
 
-def read_set(folder: Path) -> list[dict]:
-    """The items of ``screens.json``, checked. Raises UserError where it is missing or not of the form."""
+def read_set(folder: Path, part: str = "all") -> list[dict]:
+    """The items of ``screens.json`` in this part, checked. Raises UserError where it is missing or not of the form."""
     path = folder / "screens.json"
     try:
         items = json.loads(path.read_text(encoding="utf-8"))
@@ -56,13 +57,17 @@ def read_set(folder: Path) -> list[dict]:
             item["box"] = Box(x, y, x + width, y + height)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is no set in ScreenSpot's form: {type(error).__name__}: {error}.") from error
-    return items
+    listed = folder / "development.txt"
+    development = set(listed.read_text(encoding="utf-8").split()) if listed.exists() else set()
+    if part == "all":
+        return items
+    return [item for item in items if (item["img_filename"] in development) == (part == "development")]
 
 
-def evaluate(agent: UIAgent, folder: Path) -> list[Outcome]:
+def evaluate(agent: UIAgent, folder: Path, part: str = "all") -> list[Outcome]:
     """Run every item, screenshot by screenshot, with a progress bar on a terminal."""
     outcomes = []
-    for item in tqdm(sorted(read_set(folder), key=lambda item: item["img_filename"]), unit="item", disable=None):
+    for item in tqdm(sorted(read_set(folder, part), key=lambda item: item["img_filename"]), unit="item", disable=None):
         step = finish(agent.act(open_image(folder / "images" / item["img_filename"]), item["instruction"]))
         box = item["box"]
         outcomes.append(
@@ -117,12 +122,13 @@ def table(outcomes: Sequence[Outcome]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m apps.ui_agent.evaluate", description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=SCREENS, help="default: the set that ships")
+    parser.add_argument("--part", choices=PARTS, default=PARTS[0], help="of the set (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write every item's outcome")
     add_model_arguments(parser)
     given = parser.parse_args(arguments)
     try:
         agent = UIAgent(given.model, given.parser)
-        outcomes = evaluate(agent, given.folder)
+        outcomes = evaluate(agent, given.folder, given.part)
         if not outcomes:
             raise UserError(f"{given.folder} holds no items.")
         if given.json:
