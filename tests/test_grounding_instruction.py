@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from core.screen import sentences, thesaurus
 from core.screen.instruction import read_instruction
 from core.screen.lexical import alike, words
 
-CONCEPTS = Path(__file__).parents[1] / "core" / "training" / "icon_concepts.txt"
+LABELS = Path(__file__).parents[1] / "assets" / "icons" / "labels.json"
 
 
 def telling(instruction: str) -> set[str]:
@@ -150,8 +150,7 @@ def test_a_longer_phrase_hides_the_shorter() -> None:
 
 
 def test_icons_of_the_thesaurus_are_named_as_the_classifier_names_them() -> None:
-    lines = CONCEPTS.read_text(encoding="utf-8").splitlines()
-    known = {re.split(r"[(:]", line)[0].strip() for line in lines if line.strip() and line[0] not in "#-"}
+    known = {label["name"] for label in json.loads(LABELS.read_text(encoding="utf-8"))["labels"]}
     assert {icon for meaning in thesaurus.meanings() for icon in meaning.icons} <= known
 
 

@@ -10,7 +10,7 @@ from core.geometry import Box
 from core.screen import sentences, thesaurus
 from core.screen.elements import Element, IconGuess
 from core.screen.layout import Label, is_value, labels, line_height
-from core.screen.lexical import words
+from core.screen.lexical import FUNCTION_WORDS, words
 
 LIKELY_ICON = 0.08
 """Less probable guesses of an icon are noise."""
@@ -36,6 +36,7 @@ class DescribedScreen:
         self.labels = labels(elements)
         found = [self.labels.get(element.id) for element in elements]
         self.words = [words(element.text) for element in elements]
+        self.counts = np.array([sum(w not in FUNCTION_WORDS for w in listed) for listed in self.words], np.float32)
         self.label_words = [words(label.text.text) if label else [] for label in found]
         self.label_strength = [label.strength if label else 0.0 for label in found]
         self.says = [_says(element, label) for element, label in zip(elements, found, strict=True)]
@@ -45,7 +46,7 @@ class DescribedScreen:
         )
         kinds = {element.id: element.kind for element in elements}
         self.labelling = {label.text.id for id, label in self.labels.items() if kinds[id] not in ("icon", "image")}
-        self.icons = [_guesses(element) for element in elements]
+        self.icons = [_guesses(element) or _inside(element, elements) for element in elements]
         self.text_boxes = [_text_box(element) for element in elements]
 
     @cached_property
@@ -102,6 +103,15 @@ def _guesses(element: Element) -> tuple[IconGuess, ...]:
     if not likely and (name := _LETTER_ICONS.get(element.text.strip().lower())):
         return (IconGuess(name, LETTER_ICON),)
     return likely
+
+
+def _inside(field: Element, elements: tuple[Element, ...]) -> tuple[IconGuess, ...]:
+    """What the first icon inside a field shows: a magnifying glass makes it a search box."""
+    if field.kind != "field":
+        return ()
+    inside = [e for e in elements if e.kind == "icon" and e.icons and e.box.inside(field.box) > 0.9]
+    first = _guesses(min(inside, key=lambda icon: icon.box.x1)) if inside else ()
+    return tuple(IconGuess(guess.name, 0.7 * guess.probability) for guess in first)
 
 
 def _gloss(icon: str) -> str:

@@ -20,6 +20,7 @@ FEATURES = (
     "exact",  # the name is all that stands on it
     "wanted",  # share of the name's words that stand on it (or its label)
     "both",  # that share times the share of its words that are named
+    "phrase",  # several words stand on it, and all of them are named: counts fully from three words
     "sentence",  # cosine between what is asked and what it says
     "meaning",  # the thesaurus joins what it says to what is asked
     "icon",  # its icon bears the name, or a name that the thesaurus joins to what is asked
@@ -101,6 +102,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     shares = _shares(known, term)
     values["wanted"][:] = shares[:, 0]
     values["both"][:] = shares.prod(1)
+    values["phrase"][:] = shares[:, 1] ** 2 * np.clip((shares[:, 1] * known.counts - 1) / 2, 0.0, 1.0)
     content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
     meanings = thesaurus.of_request(sentence)
     if words(sentence):

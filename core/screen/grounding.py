@@ -24,6 +24,7 @@ WEIGHTS = {
     "exact": 2.2,
     "wanted": 1.2,
     "both": 1.5,
+    "phrase": 1.5,
     "sentence": 4.5,
     "meaning": 4.3,
     "icon": 5.6,
@@ -32,7 +33,7 @@ WEIGHTS = {
     "place": 3.0,
     "usual place": 1.3,
     "relation": 3.3,
-    "ordinal": 5.0,
+    "ordinal": 7.0,
     "clickable": 0.6,
     "control": 0.5,
     "long": -1.3,
@@ -161,7 +162,9 @@ def _why(known: DescribedScreen, index: int, value: dict[str, float]) -> str:
     said = f'"{_short(known.says[index])}"'
     text = f"text {said}" if known.says[index] == element.text else f"label {said}"
     reasons = {
-        text: weighed["exact"] + weighed["wanted"] + weighed["both"] if value["both"] > 0.1 else 0.0,
+        text: weighed["exact"] + weighed["wanted"] + weighed["both"] + weighed["phrase"]
+        if value["both"] > 0.1
+        else 0.0,
         icon: weighed["icon"] + weighed["icon sentence"],
         f"means the same: {said}": weighed["meaning"],
         f"similar meaning: {said}": weighed["sentence"],

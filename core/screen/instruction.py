@@ -31,7 +31,7 @@ _POLITE = (
 _TYPING = "type in|type|enter|input|fill in|fill out|fill|key in|(?:write|insert|put)(?= ['\"“‘])|输入|اكتب"
 _ROLE_WORDS: dict[str, Role] = {
     "button": "button", "btn": "button", "icon": "icon", "symbol": "icon", "glyph": "icon", "logo": "image",
-    "link": "link", "hyperlink": "link", "tab": "tab", "field": "field", "box": "field", "bar": "field",
+    "link": "link", "tab": "tab", "field": "field", "box": "field", "bar": "field",
     "input": "field", "textbox": "field", "textarea": "field", "searchbox": "field", "checkbox": "checkbox",
     "tickbox": "checkbox", "radio": "checkbox", "toggle": "toggle", "switch": "toggle", "slider": "toggle",
     "image": "image", "picture": "image", "photo": "image", "thumbnail": "image", "avatar": "image",

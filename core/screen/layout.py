@@ -143,20 +143,22 @@ def reading_order(elements: Sequence[Element], unit: float) -> list[Element]:
 def repeated(elements: Sequence[Element], unit: float) -> list[Element]:
     """What a list on the screen consists of, from top to bottom: the headline of each result, the text of each row.
 
-    The column of texts that fills most of the screen is cut where the gaps between its lines are wide; the tallest
+    The column of texts that fills most of the screen is cut where the steps between its lines are wide; the tallest
     line of a piece is its headline.
     """
-    columns: dict[int, list[Element]] = {}
-    for element in elements:
+    columns: list[list[Element]] = []
+    for element in sorted(elements, key=lambda element: element.box.x1):
         if element.text and element.kind in ("text", "button"):
-            columns.setdefault(round(element.box.x1 / unit), []).append(element)
-    column = max(columns.values(), key=lambda column: (len(column) > 2, sum(e.box.area for e in column)), default=[])
-    column = sorted(column, key=lambda element: element.box.y1)
-    free = [max(0.0, below.box.y1 - above.box.y2) for above, below in pairwise(column)]
-    wide = (min(free) + sorted(free)[-max(1, len(free) // 5)]) / 2 if free else 0.0
+            if not columns or element.box.x1 - columns[-1][0].box.x1 > 0.75 * unit:
+                columns.append([])
+            columns[-1].append(element)
+    column = max(columns, key=lambda column: (len(column) > 2, sum(e.box.area for e in column)), default=[])
+    column = sorted(column, key=lambda element: element.box.center.y)
+    pitch = [below.box.center.y - above.box.center.y for above, below in pairwise(column)]
+    wide = (min(pitch) + sorted(pitch)[-max(1, len(pitch) // 5)]) / 2 if pitch else 0.0
     pieces = [column[:1]]
-    for element, gap in zip(column[1:], free, strict=True):
-        if gap > wide or max(free) - min(free) < 0.5 * unit:
+    for element, step in zip(column[1:], pitch, strict=True):
+        if step > wide or max(pitch) - min(pitch) < 0.5 * unit:
             pieces.append([])
         pieces[-1].append(element)
     # What stands alone above and below the list has another number of lines.
