@@ -2,9 +2,10 @@
 
 python -m apps.ui_agent.evaluate [FOLDER] [--part held-out|development|all] [--model --parser] [--json FILE]
 
-FOLDER holds screens.json and images/, and may name pictures for development, line by line, in development.txt. An item is {"id", "img_filename", "bbox": [x, y, width, height] in pixels,
-"instruction", "category", "data_source"}. A click is right when it lies in the box, edges included (Cheng et al. 2024,
-arXiv 2401.10935); top-5 when one of the best five would.
+FOLDER holds screens.json and images/, and may name pictures for development, line by line, in development.txt. An item
+is {"id", "img_filename", "bbox": [x, y, width, height] in pixels, "instruction", "category", "data_source"}. A click is
+right when it lies in the box, edges included (Cheng et al. 2024, arXiv 2401.10935); top-5 when one of the best five
+would.
 """
 
 from __future__ import annotations
