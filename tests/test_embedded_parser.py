@@ -150,6 +150,18 @@ def test_odd_sizes(parser, size):
     assert all(element.box == element.box.clamp(size) for element in screen.elements)
 
 
+def test_the_digits_of_a_keypad_are_texts_and_not_icons(parser):
+    image = Image.new("RGB", (340, 340), (246, 245, 244))
+    canvas = ImageDraw.Draw(image)
+    for i, digit in enumerate("789456123"):
+        x, y = 30 + i % 3 * 100, 30 + i // 3 * 100
+        canvas.rounded_rectangle((x, y, x + 79, y + 59), 5, fill=(235, 233, 230), outline=(200, 198, 195))
+        canvas.text((x + 40, y + 30), digit, fill=(40, 40, 40), font=ImageFont.load_default(22), anchor="mm")
+    buttons = [element for element in finish(parser.parse(image)).elements if element.text]
+    assert "".join(button.text for button in buttons) == "789456123"
+    assert all(button.clickable and not button.icons for button in buttons)
+
+
 def test_noise_and_photographs_give_few_elements_and_no_error(parser):
     rng = np.random.default_rng(0)
     noise = Image.fromarray(rng.integers(0, 256, (400, 500, 3), dtype=np.uint8))

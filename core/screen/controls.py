@@ -24,11 +24,13 @@ DENSE, BUSY = 0.1, 0.75  # shares of edge pixels, and of text-high cells with a 
 SOLID = 0.68  # the share of its bounding box that a patch fills; a small disc fills 0.7
 CROWDED = 0.4  # the share of edge pixels around a figure that makes it part of a texture
 CONTRAST = 80  # grey levels at which an icon stands out fully
+UNLIKELY = 0.1  # figures less sure than this are parts of a texture
 MOST = 500  # controls beyond this many, least sure first, are left out: noise makes thousands
 SAME = 0.8  # boxes that overlap by more than this are one control found twice
 
 # Sizes in heights of a line of text, which is what controls are drawn around.
 FIGURE = (0.5, 6.5)  # the longer side of an icon
+SMALL = 0.8  # either side of an icon among others
 PATCH = (0.7, 5.0)  # heights of checkboxes, buttons and fields
 TILE = 16.0  # the height of tiles and text areas
 MOST_ICONS = 8  # as many may stand in one field
@@ -49,11 +51,13 @@ def find_controls(image: np.ndarray, texts: Sequence[Box]) -> list[Element]:
     faint = gradient > max(FAINT, noise)
     pictures = _pictures(_without(sharp, texts), _without(faint, texts), unit)
     patches = [patch for edges in (sharp, faint) for patch in _patches(edges.astype(np.uint8), unit)]
-    patches = [patch for patch in patches if not any(patch.box.inside(text) >= INSIDE for text in texts)]
+    letters = (overlaps([patch.box for patch in patches], texts) >= INSIDE).any(axis=1)
+    patches = [patch for patch, letter in zip(patches, letters, strict=True) if not letter]
     figures = _figures(_without(sharp, texts), sharp, gradient, patches, unit)
-    drawn = [element for element in [*figures, *patches] if not _inside_any(element.box, pictures)]
-    drawn = distinct(sorted(drawn, key=lambda element: -element.confidence)[: 2 * MOST], SAME)[:MOST]
-    inside = overlaps(drawn, drawn) >= INSIDE
+    drawn = sorted([*figures, *patches], key=lambda element: -element.confidence)[: 2 * MOST]
+    drawn = distinct([element for element in drawn if not _inside_any(element.box, pictures)], SAME)[:MOST]
+    boxes = [element.box for element in drawn]
+    inside = overlaps(boxes, boxes) >= INSIDE
     kinds = []
     for i, element in enumerate(drawn):
         inner = [drawn[j] for j in np.flatnonzero(inside[:, i]) if drawn[j].box.area < element.box.area]
@@ -109,6 +113,7 @@ def _figures(
     parts = small[labels].astype(np.uint8)
     whole, apart = _joined(parts, PARTS * unit), _joined(parts, TIGHT * unit)
     sums = cv2.integral(all_edges.astype(np.uint8))
+    grounds = [patch.box for patch in patches]
     found = []
     for box in _uncrowd(whole, apart, unit):
         long, short = max(box.width, box.height), min(box.width, box.height)
@@ -117,11 +122,14 @@ def _figures(
         x1, y1, x2, y2 = box.as_ints()
         contrast = min(1.0, float(gradient[y1:y2, x1:x2].max()) / CONTRAST)
         crowded = _ring(sums, box, max(2, round(TIGHT * unit))) / CROWDED
-        if crowded > 0.25 and any(p.box.inside(box) == 1 and p.box.area > 0.4 * box.area for p in patches):
-            continue  # a tile on a busy ground: the patch has its outline
+        if crowded > 0.25:
+            tiles = np.flatnonzero(overlaps(grounds, [box])[:, 0] == 1)
+            if any(grounds[i].area > 0.4 * box.area for i in tiles):
+                continue  # a tile on a busy ground: its patch has the outline
         size = min(1.0, long / unit)
         confidence = 0.9 * contrast * size * max(0.0, 1 - crowded**2)
-        found.append(Element(0, box, "icon", clickable=True, confidence=confidence))
+        if confidence > UNLIKELY:
+            found.append(Element(0, box, "icon", clickable=True, confidence=confidence))
     return found
 
 
@@ -134,14 +142,12 @@ def _joined(parts: np.ndarray, reach: float) -> list[Box]:
 
 def _uncrowd(whole: list[Box], apart: list[Box], unit: float) -> list[Box]:
     """Long boxes that are several icons in a row or column, taken apart."""
+    apart = [box for box in apart if min(box.width, box.height) >= SMALL * unit]
     result = []
     for box in whole:
-        if max(box.width, box.height) > 1.6 * min(box.width, box.height):
-            pieces = [b for b in apart if b.inside(box) == 1 and min(b.width, b.height) >= 0.8 * unit]
-            if len(pieces) > 1:
-                result.extend(pieces)
-                continue
-        result.append(box)
+        long, short = max(box.width, box.height), min(box.width, box.height)
+        pieces = [piece for piece in apart if piece.inside(box) == 1] if long > 1.6 * short >= SMALL * unit else []
+        result.extend(pieces if len(pieces) > 1 else [box])
     return result
 
 

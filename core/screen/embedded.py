@@ -14,7 +14,7 @@ from core.geometry import Size
 from core.screen.controls import find_controls
 from core.screen.elements import Element, IconGuess, ParseOptions, Screen
 from core.screen.icons import IconClassifier
-from core.screen.merge import merge, number
+from core.screen.merge import merge, number, overlaps
 from core.screen.ocr import TextReader
 from core.screen.stages import Stopwatch, under
 
@@ -25,8 +25,10 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 2560  # the text detector needs about 1 GB for
 BATCH = 64  # icons named between two chances to stop
 SURE_TEXT = 0.5  # what is read less surely is not taken for text
 SURE = 0.7  # one or two characters read less surely are rather an icon
+LETTER = 0.3  # what was read on less than this share of a figure stands on it, rather than being it
 TEXT_MARGIN = 0.15  # of the height of the ink
 LABEL = 30  # characters; longer texts are rarely labels
+LIKELY = 0.5  # the probability from which a figure is an icon though a character was read there
 NO_ICON = 0.5  # the confidence that is left of a figure that looks like no icon
 
 
@@ -37,7 +39,7 @@ class EmbeddedParser:
 
     def __init__(self) -> None:
         self._reader = TextReader()
-        self._icons = _icons()
+        self._icons = IconClassifier.load()
 
     def parse(self, image: Image.Image, options: ParseOptions = ParseOptions()) -> Generator[str, None, Screen]:
         """Yield the name of the stage under way, return the Screen. An unknown language is a UserError."""
@@ -62,18 +64,16 @@ class EmbeddedParser:
             replace(control, box=control.box.scale(back_x, back_y))
             for control in find_controls(small, [text.box.scale(1 / back_x, 1 / back_y) for text in texts])
         ]
-        icons = [control for control in controls if control.kind == "icon"]
         others = [control for control in controls if control.kind != "icon"]
-        symbols = [s for s in symbols if not any(s.box.inside(icon.box) > 0.5 for icon in icons)]
+        candidates, letters = _candidates([control for control in controls if control.kind == "icon"], symbols)
 
         named: list[Element] = []
-        candidates = [*icons, *symbols]
         for start in range(0, len(candidates), BATCH):
             yield watch.begin("naming icons")
             batch = candidates[start : start + BATCH]
-            guesses = self._icons.classify(image, [candidate.box for candidate in batch])
-            named += [_with_guesses(*pair) for pair in zip(batch, guesses, strict=True)]
-        texts += [element for element in named if element.kind == "text"]
+            guesses = self._icons.classify(image, [(figure or symbol).box for figure, symbol in batch])
+            named += [_named(*pair, guess) for pair, guess in zip(batch, guesses, strict=True)]
+        texts += [*letters, *(element for element in named if element.kind == "text")]
         controls = [*others, *(element for element in named if element.kind == "icon")]
 
         yield watch.begin("merging")
@@ -83,9 +83,13 @@ class EmbeddedParser:
 
 
 def _framed(element: Element, size: Size) -> Element:
-    """A free text gets the margin that a pointer needs, and counts as clickable where it is as short as a label."""
+    """A free text gets the margin that a pointer needs, and counts as clickable where it is as short as a label.
+
+    A tile that shows a text and no icon is a button.
+    """
     if element.kind != "text":
-        return replace(element, box=element.box.clamp(size))
+        kind = "button" if element.kind == "icon" and element.text and not element.icons else element.kind
+        return replace(element, box=element.box.clamp(size), kind=kind)
     box = element.box.pad(max(2.0, TEXT_MARGIN * element.box.height)).clamp(size)
     return replace(element, box=box, clickable=len(element.text) <= LABEL and element.text[-1] not in ".:,;")
 
@@ -97,24 +101,36 @@ def _symbol(element: Element) -> bool:
     return len(element.text) == 1 or doubtful_pair
 
 
-def _with_guesses(element: Element, guesses: tuple[IconGuess, ...]) -> Element:
-    """A figure that looks like no icon is less likely a control; a character that looks like none is text."""
-    if element.kind == "text":
-        if element.confidence >= SURE and (not guesses or guesses[0].probability < element.confidence):
-            return element
-        element = replace(element, kind="icon", text="", words=(), clickable=True, confidence=0.5)
-    if not guesses:
-        return replace(element, confidence=element.confidence * NO_ICON)
-    return replace(element, icons=guesses, confidence=max(element.confidence, guesses[0].probability))
+def _candidates(
+    figures: list[Element], symbols: list[Element]
+) -> tuple[list[tuple[Element | None, Element | None]], list[Element]]:
+    """What may be an icon, as pairs of the figure and what was read there; and the letters on larger figures."""
+    readings: dict[int, Element] = {}
+    alone, letters = [], []
+    inside = overlaps([symbol.box for symbol in symbols], [figure.box for figure in figures])
+    for symbol, shares in zip(symbols, inside, strict=True):
+        holder = min(np.flatnonzero(shares > 0.5), key=lambda i: figures[i].box.area, default=None)
+        if holder is None:
+            alone.append(symbol)
+        elif symbol.box.area > LETTER * figures[holder].box.area:
+            readings[int(holder)] = symbol
+        elif symbol.confidence >= SURE:
+            letters.append(symbol)
+    pairs = [(figure, readings.get(i)) for i, figure in enumerate(figures)]
+    return [*pairs, *((None, symbol) for symbol in alone)], letters
 
 
-def _icons():
-    try:
-        return IconClassifier.load()
-    except UserError:
+def _named(figure: Element | None, symbol: Element | None, guesses: tuple[IconGuess, ...]) -> Element:
+    """Decide between the icon and the character that was read there.
 
-        class Nothing:
-            def classify(self, image, boxes):
-                return [(IconGuess("", 0.0),)] * len(boxes)
-
-        return Nothing()
+    A digit that is read surely is text, another character unless its figure is likely an icon; a letter keeps the
+    guesses (B is bold). A figure that looks like no icon is less likely a control.
+    """
+    if symbol is not None and symbol.confidence >= SURE:
+        unlikely = symbol.text.isascii() and guesses and guesses[0].probability < LIKELY
+        if not guesses or symbol.text.isdigit() or unlikely:
+            return replace(symbol, icons=guesses if symbol.text.isalpha() else ())
+    box = (figure or symbol).box
+    confidence = figure.confidence if figure else symbol.confidence * NO_ICON
+    confidence = max(confidence, guesses[0].probability) if guesses else confidence * NO_ICON
+    return Element(0, box, "icon", clickable=True, icons=guesses, confidence=confidence)

@@ -27,7 +27,7 @@ def merge(texts: Sequence[Element], controls: Sequence[Element], iou_threshold: 
     of a button becomes the button's; anywhere else, as in a search box, an icon is an element of its own.
     """
     texts, controls = distinct(texts, iou_threshold), distinct(controls, iou_threshold)
-    inside = overlaps(controls, texts) >= INSIDE
+    inside = overlaps([c.box for c in controls], [t.box for t in texts]) >= INSIDE
     controls = [
         control
         for control, holders in zip(controls, inside, strict=True)
@@ -35,7 +35,8 @@ def merge(texts: Sequence[Element], controls: Sequence[Element], iou_threshold: 
     ]
     held: dict[int, list[Element]] = {}
     free = []
-    for text, holders in zip(texts, overlaps(texts, controls) >= INSIDE, strict=True):
+    inside = overlaps([t.box for t in texts], [c.box for c in controls]) >= INSIDE
+    for text, holders in zip(texts, inside, strict=True):
         candidates = [i for i in np.flatnonzero(holders) if controls[i].kind != "image"]
         if candidates:
             held.setdefault(min(candidates, key=lambda i: controls[i].box.area), []).append(text)
@@ -45,16 +46,17 @@ def merge(texts: Sequence[Element], controls: Sequence[Element], iou_threshold: 
     return [*free, *_absorb_icons(labelled)]
 
 
-def overlaps(elements: Sequence[Element], others: Sequence[Element]) -> np.ndarray:
-    """The share of each element's box that lies in each other one's, float [len(elements), len(others)]."""
-    shared, areas = _areas(elements, others)
+def overlaps(boxes: Sequence[Box], others: Sequence[Box]) -> np.ndarray:
+    """The share of each box that lies in each of the others, float [len(boxes), len(others)]."""
+    shared, areas = _areas(boxes, others)
     return shared / np.maximum(areas[:, None], 1e-9)
 
 
 def distinct(elements: Sequence[Element], iou_threshold: float) -> list[Element]:
     """Greedy non-maximum suppression: surest first, dropping what overlaps a kept one by more than the threshold."""
     ordered = sorted(elements, key=lambda element: (-element.confidence, -element.box.area))
-    shared, areas = _areas(ordered, ordered)
+    boxes = [element.box for element in ordered]
+    shared, areas = _areas(boxes, boxes)
     iou = shared / np.maximum(areas[:, None] + areas[None] - shared, 1e-9)
     kept: list[int] = []
     for i in range(len(ordered)):
@@ -63,11 +65,11 @@ def distinct(elements: Sequence[Element], iou_threshold: float) -> list[Element]
     return [ordered[i] for i in kept]
 
 
-def _areas(elements: Sequence[Element], others: Sequence[Element]) -> tuple[np.ndarray, np.ndarray]:
-    """The area that each pair shares, and the areas of the elements."""
+def _areas(boxes: Sequence[Box], others: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
+    """The area that each pair shares, and the areas of the boxes."""
     a, b = (
-        np.array([(e.box.x1, e.box.y1, e.box.x2, e.box.y2) for e in side], dtype=float).reshape(-1, 4)
-        for side in (elements, others)
+        np.array([(box.x1, box.y1, box.x2, box.y2) for box in side], dtype=float).reshape(-1, 4)
+        for side in (boxes, others)
     )
     sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
     return np.maximum(sides, 0).prod(axis=2), (a[:, 2:] - a[:, :2]).prod(axis=1)
@@ -101,6 +103,7 @@ def _with_text(control: Element, texts: list[Element]) -> Element:
     return replace(
         control,
         text=" ".join(line.text for line in lines),
+        icons=control.icons or lines[0].icons,
         words=tuple(word for line in lines for word in line.words),
         confidence=max(control.confidence, *(line.confidence for line in lines)),
     )
@@ -110,7 +113,8 @@ def _absorb_icons(controls: list[Element]) -> list[Element]:
     """Drop the parts of icons, and give a button the one icon that stands before its text or instead of it."""
     result = list(controls)
     absorbed: set[int] = set()
-    inside = overlaps(controls, controls) >= INSIDE
+    boxes = [control.box for control in controls]
+    inside = overlaps(boxes, boxes) >= INSIDE
     for i, outer in enumerate(controls):
         smaller = [j for j in np.flatnonzero(inside[:, i]) if controls[j].box.area < outer.box.area]
         parts = [j for j in smaller if not controls[j].text]
