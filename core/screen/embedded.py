@@ -42,7 +42,7 @@ class EmbeddedParser:
         self._icons = IconClassifier.load()
 
     def parse(self, image: Image.Image, options: ParseOptions = ParseOptions()) -> Generator[str, None, Screen]:
-        """Yield the name of the stage under way, return the Screen. An unknown language is a UserError."""
+        """Yield the name of the stage under way, return the Screen. Options that cannot be met are a UserError."""
         box_threshold = BOX_THRESHOLD if options.box_threshold is None else options.box_threshold
         iou_threshold = IOU_THRESHOLD if options.iou_threshold is None else options.iou_threshold
         side = IMAGE_SIDE if options.image_side is None else options.image_side
