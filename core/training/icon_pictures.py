@@ -98,7 +98,9 @@ class Scenes:
             if rng.random() < 0.5:
                 target = tile
         elif rng.random() < 0.45:
-            self._neighbour(canvas, target, size, back)
+            right = self._neighbour(canvas, target, size, back)
+            if right is not None and rng.random() < 0.6:
+                target = Box(target.x1, target.y1, right, target.y2)
         fore = self._contrasting(back, 22 if rng.random() < 0.1 else 50)
         self._paint(canvas, ink, pad, pad, fore, rng.uniform(0.55, 1.0) if rng.random() < 0.15 else 1.0)
         if rng.random() < 0.05:
@@ -304,8 +306,8 @@ class Scenes:
             canvas[y1:y2, x1:x2] += ramp * rng.uniform(-30, 30, 3).astype(np.float32)
         return (back if outline else colour), tile
 
-    def _neighbour(self, canvas: np.ndarray, target: Box, size: int, back: Colour) -> None:
-        """Text, another icon or a line close by, which a careless box may take in."""
+    def _neighbour(self, canvas: np.ndarray, target: Box, size: int, back: Colour) -> int | None:
+        """Text, another icon or a line close by, which a careless box may take in; the right end of a split button."""
         rng = self.rng
         gap = int(size * rng.uniform(0.12, 0.7)) + 1
         colour = self._contrasting(back, 40)
@@ -323,6 +325,13 @@ class Scenes:
                 self._paint(canvas, ink, x1 - gap - width, (y1 + y2 - tall) // 2, colour, 1.0)
             else:
                 self._paint(canvas, ink, (x1 + x2 - width) // 2, y2 + gap, colour, 1.0)
+        elif kind < 0.65:
+            # the little arrow of a split button, often in the box with the icon
+            arm = max(1, int(size * rng.uniform(0.1, 0.2)))
+            left, middle = x2 + max(2, gap // 2), (y1 + y2) // 2
+            corners = np.array([(left, middle), (left + arm, middle + arm), (left + 2 * arm, middle)], np.int32)
+            cv2.polylines(canvas, [corners], False, tuple(float(value) for value in colour), 1, cv2.LINE_AA)
+            return left + 2 * arm + 1
         elif kind < 0.85:
             ink = self._thickened(self.neighbours[rng.integers(len(self.neighbours))], size)
             left = x2 + gap if rng.random() < 0.5 else x1 - gap - size
@@ -333,6 +342,7 @@ class Scenes:
         else:
             place = y2 + gap if rng.random() < 0.5 else y1 - gap
             cv2.line(canvas, (0, place), (canvas.shape[1], place), tuple(float(value) for value in colour), 1)
+        return None
 
     def _badge(self, canvas: np.ndarray, x: int, y: int, size: int) -> None:
         colour = (
