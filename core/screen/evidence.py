@@ -33,12 +33,15 @@ FEATURES = (
     "clickable",
     "control",  # a button, icon or field rather than plain text
     "long",  # its text runs like a paragraph
+    "lacks the name",  # it bears none of the capitals or digits that the name has and other elements bear
     "labels another",  # it is the label of a control that is rather meant
 )
 
 NAMING = 0.3  # words that weigh more name the target; the others only say what to do or what sort of thing it is
 ANCHOR = 0.35  # an anchor named less well than this is not on the screen
 FITTING = 0.5  # what bears the name at least this well, compared with the best, is a rival of the best
+OBJECT_SENTENCE = 0.7  # of a likeness in meaning, where something is to be done that the element does not say
+LETTERED = 0.2  # what the icon of a control counts that bears a text as well
 PARAGRAPH = 14  # words from which a text counts fully as long
 
 _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
@@ -104,19 +107,29 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     values["both"][:] = shares.prod(1)
     values["phrase"][:] = shares[:, 1] ** 2 * np.clip((shares[:, 1] * known.counts - 1) / 2, 0.0, 1.0)
     content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
+    marked = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 1.0]
     meanings = thesaurus.of_request(sentence)
     if words(sentence):
         asked = sentences.embed([sentence])[0]
         values["sentence"][:] = np.maximum(known.text_vectors @ asked, 0.0)
         values["icon sentence"][:] = np.maximum(known.icon_vectors @ asked, 0.0)
+    # What a button says tells more than the icon beside it, and the two together no more than one of them.
+    lettered = np.array([LETTERED if any(len(w) > 1 for w in listed) else 1.0 for listed in known.words], np.float32)
+    values["icon sentence"] *= lettered
+    bearing = np.array([any(word in listed for word in marked) for listed in known.words])
+    by_label = np.array([any(word in listed for word in marked) for listed in known.label_words])
+    if bearing.any():
+        values["lacks the name"][:] = ~(bearing | by_label)
     closeness = np.zeros(len(elements), np.float32)
     for i, element in enumerate(elements):
         x, y = element.box.center.x / size[0], element.box.center.y / size[1]
         own = thesaurus.of_text(known.says[i])
         written = (_exact(content, shares[i], known.words[i]), _exact(content, shares[i], known.label_words[i]))
         values["exact"][i] = max(written[0], written[1] * known.label_strength[i])
+        if marked and sorted(marked) == sorted(known.words[i]):
+            values["exact"][i] = 1.0
         values["meaning"][i] = known.trust[i] * _shared(meanings, own)
-        values["icon"][i] = _icon(known.icons[i], meanings, term)
+        values["icon"][i] = lettered[i] * _icon(known.icons[i], meanings, term)
         values["role"][i] = max((_ROLE_KINDS[role].get(element.kind, 0.0) for role in instruction.roles), default=0.0)
         values["usual place"][i] = _usual_place(own, known.icons[i], meanings, x, y)
         values["clickable"][i] = element.clickable
@@ -124,6 +137,9 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         values["long"][i] = _prose(element.text, len(known.words[i]))
         values["labels another"][i] = element.id in known.labelling
         closeness[i] = _closeness(x, y, instruction.place)
+    if thesaurus.acts(sentence):
+        about = values["meaning"] < 0.5
+        values["sentence"][about] *= OBJECT_SENTENCE
     if instruction.place != (None, None):
         values["place"][:] = _place(values, closeness)
     return values

@@ -27,9 +27,9 @@ WEIGHTS = {
     "phrase": 1.5,
     "sentence": 4.5,
     "meaning": 4.3,
-    "icon": 5.6,
+    "icon": 6.0,
     "icon sentence": 4.3,
-    "role": 1.5,
+    "role": 2.5,
     "place": 3.0,
     "usual place": 1.3,
     "relation": 3.3,
@@ -37,6 +37,7 @@ WEIGHTS = {
     "clickable": 0.6,
     "control": 0.5,
     "long": -1.3,
+    "lacks the name": -2.0,
     "labels another": -2.5,
 }
 RELATION_READING = -1.3

@@ -43,6 +43,11 @@ _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
     "buttons icons links corner side list view button one control element".split()
 )
+# What is done to nothing but these.
+_IMPLIED: dict[Role, re.Pattern[str]] = {
+    "toggle": re.compile(r"(?:turn|switch|flip|toggle)\b|enable\b|disable\b"),
+    "checkbox": re.compile(r"(?:un)?(?:tick|check)\b"),
+}
 # "box" and "bar" are a field only after these.
 _FIELD_BEFORE = {
     "box": "search text input message combo check tick address email password edit".split(),
@@ -68,8 +73,10 @@ _SOFT = re.compile(rf"\b(?:{_RELATIONS[-1][1]})\s+")
 # Verbs that are often done to one of several rows or cards.
 _ACTING = re.compile(
     r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|"
-    r"disable|check|uncheck|download|share|like|play|rename|archive|expand|collapse|mute|follow|add|pin|star)\s+(?=\S)"
+    r"disable|check|uncheck|tick|untick|download|save|mark|share|like|play|rename|archive|expand|collapse|mute|follow|add|pin|star)\s+(?=\S)"
 )
+# "Sort the list by size" wants the heading "Size".
+_ARRANGING = re.compile(r"(?:sort|order|filter|group|arrange)\b.{0,60}?\bby\s+(?:the\s+)?")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ORDINAL = re.compile(rf"\b(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b")
 _QUOTED = re.compile(r"[“\"«„「『](?P<a>[^”\"»“」』]{1,200})[”\"»“」』]|(?<!\w)['‘`](?P<b>[^'’`]{1,200})['’`](?!\w)")
@@ -141,6 +148,8 @@ def read_instruction(text: str) -> Instruction:
     ordinal, text = _take_ordinal(text, quotes)
     quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
     whole = [_term(text)]
+    if arranged := _ARRANGING.match(text.lower()):
+        whole.append(_term(text[arranged.end() :], named=True))
     if pointing and pointing[1].lower() in _NAMING_TOO:
         whole.append(_term(f"{pointing[1]} {text}"))
     return Instruction(
@@ -186,6 +195,8 @@ def _roles(text: str, typing: bool) -> frozenset[Role]:
             found.append(role)
     if typing:
         found.append("field")
+    if not found:
+        found += [role for role, pattern in _IMPLIED.items() if pattern.match(lowered)]
     return frozenset(found[-1:])
 
 
@@ -205,9 +216,15 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
 
 
 def _term(name: str, named: bool = False) -> Term:
-    """Weigh the words of a name. Capitals inside a sentence mark what stands on the screen ("Open the Insert tab")."""
+    """Weigh the words of a name. Capitals and digits inside a sentence mark what stands on the screen ("Open the
+    Insert tab")."""
     shown = [word for word in re.findall(r"[^\s\"“”«»,.;:!?()]+", name)]
-    capitals = {folded for word in shown[0 if named else 1 :] if word[:1].isupper() for folded in words(word)}
+    capitals = {
+        folded
+        for word in shown[0 if named else 1 :]
+        if word[:1].isupper() or any(character.isdigit() for character in word)
+        for folded in words(word)
+    }
     title_case = len(capitals) >= max(3, len(words(name)) - 1) and not any(w[:1].islower() for w in shown)
     listed = tuple(dict.fromkeys(words(name)))
     return Term(
@@ -244,7 +261,7 @@ def _relations(text: str) -> list[Relation]:
             rest = text[match.end() :]
             readings.append(("of", match.group(1), rest))
             # "add the lamp to the cart": "add to the cart" in the lamp's row.
-            thing, *tails = re.split(r"\s+(?=(?:from|into|in|to|on|of)\s)", rest, maxsplit=1)
+            thing, *tails = re.split(r"\s+(?=(?:from|into|in|to|on|of|for|as)\s)", rest, maxsplit=1)
             readings += [("of", f"{match.group(1)} {tail}", thing) for tail in tails]
     relations = []
     for side, head, anchor in readings:

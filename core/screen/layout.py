@@ -94,16 +94,18 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
     horizontal, vertical = horizontal / unit, vertical / unit
     row, left, above = same_row(box, label), label.center.x < box.center.x, label.center.y < box.center.y
     starts_together = abs(label.x1 - box.x1) < 2 * unit or same_column(box, label)
+    # In a row of settings the label stands far to the left; under it there may be an explanation, often longer.
+    far = 10 + round((box.x1 - label.x1) / unit) + (label.center.y - box.center.y) / unit
     if control.kind == "field":
-        if row and left and horizontal < 8:
-            return horizontal
+        if row and left:
+            return horizontal if horizontal < 8 else far
         return 0.5 + vertical if above and starts_together and vertical < LABEL_REACH else math.inf
     if control.text and control.kind not in _CONTROLS:  # a number after "Qty:" is a field, whatever it looks like
         return horizontal if row and left and horizontal < 3 and text.text.rstrip().endswith(":") else math.inf
     if control.kind == "checkbox":
         return horizontal if row and horizontal < 3 and not left else 3 + horizontal if row and left else math.inf
     if control.kind == "toggle":
-        return horizontal if row and left else 3 + horizontal if row and horizontal < 3 else math.inf
+        return far if row and left else 3 + horizontal if row and horizontal < 3 else math.inf
     if not row and not above and same_column(box, label) and vertical < 1.0 and label.width < 3 * box.width:
         return vertical
     return 0.5 + horizontal if row and not left and horizontal < 1.2 else math.inf

@@ -14,7 +14,7 @@ from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, stem, words
 from core.screen.places import Place
 
 _FILE = Path(__file__).with_name("thesaurus.txt")
-OBJECT = 0.65
+OBJECT = 0.5
 """What the thing counts that an action is done to, where the action is 1."""
 
 _ARTICLES = frozenset("a an the this that these those my your our".split())
@@ -145,17 +145,27 @@ def of_request(text: str) -> dict[int, float]:
     """
     listed = stems(text)[:64]
     matches = _matches(listed)
-    acts = any(0 in match.places and not (len(match.places) == 1 and _leads(listed)) for match in matches)
+    doing = _acts(listed, matches)
     shares: dict[int, float] = {}
     for match in matches:
         if match.places == {0} and _leads(listed):
             continue
         share = match.surety * (len(match.places) / len(listed)) ** 0.5
-        if acts and 0 not in match.places:
+        if doing and 0 not in match.places:
             share *= OBJECT
         for number in match.numbers:
             shares[number] = max(shares.get(number, 0.0), share)
     return shares
+
+
+def acts(text: str) -> bool:
+    """Whether the first words say what to do ("send the message") rather than where to go ("open the messages")."""
+    listed = stems(text)[:64]
+    return _acts(listed, _matches(listed))
+
+
+def _acts(listed: tuple[str, ...], matches: list[_Match]) -> bool:
+    return any(0 in match.places and not (len(match.places) == 1 and _leads(listed)) for match in matches)
 
 
 def _leads(listed: tuple[str, ...]) -> bool:
