@@ -29,6 +29,7 @@ LETTER = 0.3  # what was read on less than this share of a figure stands on it, 
 TEXT_MARGIN = 0.15  # of the height of the ink
 LABEL = 30  # characters; longer texts are rarely labels
 LIKELY = 0.5  # the probability from which a figure is an icon though a character was read there
+SWITCHES = {"checkbox on": "checkbox", "radio on": "checkbox", "toggle on": "toggle", "toggle off": "toggle"}
 NO_ICON = 0.5  # the confidence that is left of a figure that looks like no icon
 
 
@@ -74,7 +75,7 @@ class EmbeddedParser:
             guesses = self._icons.classify(image, [(figure or symbol).box for figure, symbol in batch])
             named += [_named(*pair, guess) for pair, guess in zip(batch, guesses, strict=True)]
         texts += [*letters, *(element for element in named if element.kind == "text")]
-        controls = [*others, *(element for element in named if element.kind == "icon")]
+        controls = [*others, *(_switched(element) for element in named if element.kind == "icon")]
 
         yield watch.begin("merging")
         elements = [_framed(element, image.size) for element in merge(texts, controls, iou_threshold)]
@@ -118,6 +119,13 @@ def _candidates(
             letters.append(symbol)
     pairs = [(figure, readings.get(i)) for i, figure in enumerate(figures)]
     return [*pairs, *((None, symbol) for symbol in alone)], letters
+
+
+def _switched(icon: Element) -> Element:
+    """What looks like a box, a dot or a switch to be set is one."""
+    best = icon.icons[0] if icon.icons else None
+    kind = SWITCHES.get(best.name) if best is not None and best.probability >= LIKELY else None
+    return icon if kind is None else replace(icon, kind=kind)
 
 
 def _named(figure: Element | None, symbol: Element | None, guesses: tuple[IconGuess, ...]) -> Element:
