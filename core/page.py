@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -67,15 +67,18 @@ def toasts(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def uploaded(file: Any) -> str:
-    """The path of a file that an API call sent.
+    """The path of a file that a visitor sent, given what Gradio hands on without preprocessing.
 
-    Gradio checks that a marked file lies among its uploads; an unmarked one could name any file of this machine.
-    Raises UserError for those and for what is no file.
+    Gradio checks the paths of files that the request marks as such; an unmarked one could name any file of this
+    machine. Raises UserError for what does not lie among the uploads and for what is no file.
     """
     try:
-        return FileData.model_validate(file, context={"validate_meta": True}).path
-    except ValueError as error:
+        path = Path(FileData.model_validate(file).path).resolve()
+    except (ValueError, OSError) as error:
         raise UserError("Send the picture as a file: handle_file(path or URL) in the Gradio client.") from error
+    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
+        raise UserError("This file is not among the uploads, or no longer: upload it again.")
+    return str(path)
 
 
 def served(name: str, data: bytes) -> str:

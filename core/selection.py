@@ -60,7 +60,9 @@ def select(model: str, device: str, dtype: str, quantize: str) -> Selection:
         return _automatic(place, precision, quantize)
     if model == "mini":
         if not MINI.is_dir():
-            raise UserError(f"The small checkpoint is not at {MINI}: give a folder or a hub id such as {MAGMA}.")
+            raise UserError(
+                f"There is no small checkpoint in assets/magma-mini: give a folder or a hub id such as {MAGMA}."
+            )
         return _from_folder(MINI, MINI.name, place, precision, quantize)
     if Path(model).is_dir():
         return _from_folder(Path(model), Path(model).resolve().name, place, precision, quantize)
@@ -79,7 +81,9 @@ def _automatic(place: torch.device, precision: torch.dtype, quantize: str) -> Se
     else:
         reason = f"{MAGMA} needs a CUDA GPU, and {place.type} is used."
     if not MINI.is_dir():
-        raise UserError(f"{reason} The small checkpoint is not at {MINI} either: give the model as a folder or hub id.")
+        raise UserError(
+            f"{reason} There is no small checkpoint in assets/magma-mini either: give the model as a folder or hub id."
+        )
     return _from_folder(MINI, MINI.name, place, precision, "none", why=f", because: {reason}")
 
 

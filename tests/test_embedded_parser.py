@@ -92,7 +92,7 @@ def test_stages_are_reported_and_timed_and_a_stop_is_possible_at_each(parser):
     stages: list[str] = []
     screen = finish(parser.parse(login()), stages.append)
     assert list(dict.fromkeys(stages)) == ["reading text", "finding controls", "naming icons", "merging"]
-    assert list(screen.seconds) == ["reading text", "finding controls", "naming icons", "merging"]
+    assert list(screen.seconds) == ["reading text", "finding controls", "naming icons", "merging", "total"]
     assert stages.count("reading text") >= len(LOGIN)
     assert screen.parser == parser.name == "embedded"
     stopped = parser.parse(login())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
-import json
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -162,6 +162,30 @@ def test_only_uploads_can_be_named(ui_server, image):
     assert "event: error" in answer and "root:" not in answer
 
 
+@pytest.mark.parametrize("marked", [{}, {"meta": {"_type": "gradio.FileData"}}])
+def test_the_page_too_takes_only_uploads(ui_server, marked):
+    page = httpx.get(f"{ui_server.url}/config").json()
+    ours = str(Path(__file__).parents[1] / "assets" / "examples" / "ui" / "writer.png")
+    asked = 0
+    for dependency in page["dependencies"]:
+        if len(dependency["inputs"]) != 9:  # the step's: picture, instruction, view, style, state, four options
+            continue
+        asked += 1
+        data = [{"path": ours, **marked}, "", "chosen element", "boxes and numbers", None, None, None, None, ""]
+        body = {"data": data, "fn_index": dependency["id"], "session_hash": "visitor"}
+        httpx.post(f"{ui_server.url}/gradio_api/queue/join", json=body).raise_for_status()
+        with httpx.stream("GET", f"{ui_server.url}/gradio_api/queue/data?session_hash=visitor", timeout=30) as events:
+            told = "".join(line for line in events.iter_lines())
+        assert '"success":false' in told.replace(" ", "") and "annotated.png" not in told
+    assert asked
+
+
+@pytest.mark.parametrize("options", [("z", None, None), (7, None, None), (None, -1, None), (None, None, "abc")])
+def test_options_out_of_range_are_refused(client, screenshot, options):
+    with pytest.raises(Exception, match="must be"):
+        client.predict(handle_file(screenshot), "Sign in", *options, api_name="/act")
+
+
 def test_twenty_visitors_at_once_each_get_their_own(ui_server, tmp_path):
     def visit(number: int) -> tuple[str, dict]:
         name = f"Button {number:02d}"
@@ -199,7 +223,7 @@ def test_the_endpoints_are_mcp_tools_with_typed_arguments(ui_server, screenshot)
     act = next(tool for name, tool in tools.items() if name.endswith("act"))
     assert act.inputSchema["properties"]["instruction"]["type"] == "string"
     assert "screenshot" in act.description
-    assert inside(json.loads(result.content[0].text)["point"])
+    assert inside(ast.literal_eval(result.content[0].text)["point"])  # Gradio writes results as Python does
 
 
 def test_the_server_listens_on_this_machine_alone_and_shares_nothing(ui_server):

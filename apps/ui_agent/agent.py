@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
@@ -187,11 +187,14 @@ class UIAgent:
     def act(
         self, screenshot: Image.Image, instruction: str = "", options: ParseOptions = ParseOptions()
     ) -> Generator[str, None, Step]:
-        """One step, as a generator that yields the name of each stage as it begins and returns the Step.
+        """One step, as a generator that yields the name of each stage as it begins and returns the Step. While a model
+        speaks, its words so far follow the stage's name and a colon.
 
         An empty instruction only parses; one that starts with "Q:" is a question about the screen; all else is a click.
         ``screenshot`` is RGB. Raises UserError for an instruction that cannot be read.
         """
+        if not isinstance(instruction, str):
+            raise UserError("The instruction must be a text.")
         instruction = instruction.strip()
         if len(instruction) > MAX_INSTRUCTION:
             raise UserError(
@@ -289,7 +292,7 @@ class UIAgent:
     ) -> Generator[str, None, Step]:
         yield clock.begin("answering")
         conversation = answer_prompt(screenshot, question)
-        reply = yield from passing_on(engine.stream(conversation), lambda text: f"answering {text}")
+        reply = yield from passing_on(engine.stream(conversation), _so_far("answering"))
         answer = parse_answer(reply.text)
         refused = isinstance(answer, Refusal)
         return Step(
@@ -312,7 +315,7 @@ class UIAgent:
         boxes = {element.id: element.box for element in screen.elements}
         conversation = click_prompt(draw_marks(screenshot, boxes), instruction)
         yield clock.begin("choosing a mark")
-        reply = yield from passing_on(engine.stream(conversation), lambda text: f"choosing a mark {text}")
+        reply = yield from passing_on(engine.stream(conversation), _so_far("choosing a mark"))
         click = parse_click(reply.text, boxes)
         yield clock.begin("ranking the others")
         others = ground(screen, instruction).candidates
@@ -354,6 +357,17 @@ def resolve_click(click: Click, screen: Screen, size: Size) -> tuple[Point, int 
         return point or element.box.center.clamp(size), element.id, ""
     reason = f"The reply's coordinates lie outside mark {element.id}; the mark's centre is clicked."
     return element.box.center.clamp(size), element.id, reason
+
+
+def _so_far(stage: str) -> Callable[[str], str]:
+    """Names the stage with the reply's text up to now; what precedes the colon stays the same."""
+    pieces: list[str] = []
+
+    def name(piece: str) -> str:
+        pieces.append(piece)
+        return f"{stage}: {''.join(pieces)}"
+
+    return name
 
 
 def _load_engine(model: str) -> tuple[Engine | None, str]:

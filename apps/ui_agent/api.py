@@ -43,7 +43,7 @@ def add_api(agent: UIAgent, queue: str) -> None:
             box_threshold: Leave out elements less confident than this, 0 to 1.
             iou_threshold: Of two boxes that overlap by more than this, keep one, 0 to 1.
             image_side: The longer side, in pixels, at which the screenshot is looked at.
-            language: What the text recogniser reads.
+            language: The only script of the text on screen: latin, chinese or japanese. All by default.
         """
         options = ParseOptions(box_threshold, iou_threshold, image_side, language)
         record = finish(agent.act(open_image(page.uploaded(image)), "", options)).record()
@@ -72,7 +72,7 @@ def add_api(agent: UIAgent, queue: str) -> None:
             box_threshold: Leave out elements less confident than this, 0 to 1.
             iou_threshold: Of two boxes that overlap by more than this, keep one, 0 to 1.
             image_side: The longer side, in pixels, at which the screenshot is looked at.
-            language: What the text recogniser reads.
+            language: The only script of the text on screen: latin, chinese or japanese. All by default.
         """
         options = ParseOptions(box_threshold, iou_threshold, image_side, language)
         return finish(agent.act(open_image(page.uploaded(image)), instruction, options)).record()

@@ -19,26 +19,29 @@ import gradio as gr
 from apps.ui_agent import cards
 from apps.ui_agent.agent import UIAgent
 from apps.ui_agent.api import add_api
+from apps.ui_agent.batch import png_bytes
 from apps.ui_agent.batch_tab import BatchTab
 from apps.ui_agent.history_tab import HistoryTab, thumbnail, thumbnails
 from apps.ui_agent.overlay import View
 from apps.ui_agent.result_pane import ResultPane
 from apps.ui_agent.run import add_model_arguments
 from apps.ui_agent.visit import Entry, Visit
-from core import page  # before gradio: it turns telemetry off
+from core import page  # turns telemetry off
 from core.errors import UserError
 from core.geometry import Point
 from core.images import open_image
 from core.marks import MarkStyle
 from core.screen import ParseOptions
+from core.screen.ocr import SCRIPTS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples" / "ui"
 QUEUE = "model"
 """The concurrency group of everything that runs models: one at a time, the others wait their turn."""
 
 CAPTURE_SCREEN = """async () => {
-  const stream = await navigator.mediaDevices.getDisplayMedia({video: true});
+  let stream;
   try {
+    stream = await navigator.mediaDevices.getDisplayMedia({video: true});
     const video = document.createElement("video");
     video.srcObject = stream;
     await video.play();
@@ -48,8 +51,10 @@ CAPTURE_SCREEN = """async () => {
     canvas.height = video.videoHeight;
     canvas.getContext("2d").drawImage(video, 0, 0);
     return [canvas.toDataURL("image/png")];
+  } catch (reason) {
+    return [`${reason} ${Date.now()}`];  // another text each time, so that it is told each time
   } finally {
-    stream.getTracks().forEach((track) => track.stop());
+    if (stream) stream.getTracks().forEach((track) => track.stop());
   }
 }"""
 
@@ -116,7 +121,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
         ) -> Generator[dict[gr.components.Component, Any], None, None]:
             if upload is None:
                 raise UserError("Add a screenshot first: upload, paste or capture one, or choose an example.")
-            image = upload["path"]
+            image = page.uploaded(upload)
             opened = open_image(image)
             done: list[str] = []
             now = "reading the picture"
@@ -129,10 +134,11 @@ def build_page(agent: UIAgent) -> gr.Blocks:
                     except StopIteration as finished:
                         step = finished.value
                         break
-                    if stage != now:
-                        done, now = [*done, now], stage
+                    if stage.split(":")[0] != now.split(":")[0]:
+                        done = [*done, now]
+                    now = stage
                     yield {progress: cards.stages(done, now)}
-            except UserError:
+            except Exception:
                 yield {progress: cards.stages([], None), stop: gr.Button(interactive=False)}
                 raise
             visit_ = visit_.add(Entry(image, step, thumbnail(step, opened)))
@@ -203,7 +209,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             go_back, [visit, *looks], [*pane.shown, visit, screenshot, instruction, progress, tabs], **quick
         )
         history.again.click(lambda: gr.Tabs(selected="agent"), None, tabs, **quick)
-        history.clear.click(lambda: (Visit(), []), None, [visit, history.gallery], **quick)
+        history.clear.click(lambda: (Visit(), []), None, [visit, history.gallery], cancels=running, **quick)
         filming = history.record.click(page.toasts(history.make_film), visit, history.filmed, **quick)
         history.stop.click(
             lambda: (cards.stages(["stopped"], None), gr.Button(interactive=False)),
@@ -270,7 +276,7 @@ def parsing_options() -> list[gr.components.Component]:
             step=64,
             info="Longer side at which the screenshot is looked at.",
         ),
-        gr.Textbox(label="Language of the text on screen"),
+        gr.Dropdown([("all that can be read", ""), *SCRIPTS], value="", label="Script of the text on screen"),
     ]
 
 
@@ -284,9 +290,9 @@ def captured_file(data_url: str) -> str:
     """The screen capture that the browser sent as a data URL, as a file."""
     head, _, data = data_url.partition(",")
     if head != "data:image/png;base64":
-        raise UserError("The screen could not be captured.")
+        raise UserError(f"The screen could not be captured ({data_url[:200]}). Upload or paste a screenshot instead.")
     try:
-        return page.served("capture.png", base64.b64decode(data, validate=True))
+        return page.served("capture.png", png_bytes(open_image(base64.b64decode(data, validate=True))))
     except binascii.Error as error:
         raise UserError("The screen could not be captured: what arrived is cut off.") from error
 
@@ -296,7 +302,10 @@ def main() -> int:
     add_model_arguments(parser)
     given = parser.parse_args()
     try:
-        page.serve(build_page(UIAgent(given.model, given.parser)), given.host, given.port, given.mcp)
+        agent = UIAgent(given.model, given.parser)
+        if (given.model, given.parser) != ("auto", "auto"):
+            agent.load()  # what is named may be misspelt: better told now than to the first visitor
+        page.serve(build_page(agent), given.host, given.port, given.mcp)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

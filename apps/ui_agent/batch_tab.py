@@ -54,7 +54,7 @@ class BatchTab:
     def rows(files: list[str] | None, items: list[list[str]]) -> list[list[str]]:
         """A row for every file; what was written for a file of that name stays."""
         written = {row[0]: row[1] for row in items if row and row[0]}
-        return [[name, written.get(name, "")] for name in (Path(file).name for file in files or [])]
+        return [[name, written.get(name, "")] for name in _names(files or [])]
 
     def execute(
         self, agent: UIAgent, files: list[str] | None, items: list[list[str]], options: ParseOptions
@@ -66,10 +66,10 @@ class BatchTab:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "batch.zip"
             archive = BatchArchive(path)
-            for number, file in enumerate(files, 1):
-                name = Path(file).name
-                instruction = items[number - 1][1] if number <= len(items) else ""
-                work = run_item(agent, BatchItem(id=name, image=file, instruction=instruction or ""), options)
+            instructions = {row[0]: row[1] or "" for row in items if row}
+            for number, (name, file) in enumerate(zip(_names(files), files, strict=True), 1):
+                item = BatchItem(id=name, image=file, instruction=instructions.get(name, ""))
+                work = run_item(agent, item, options)
                 while True:
                     try:
                         stage = next(work)
@@ -91,3 +91,12 @@ class BatchTab:
             self.stop: gr.Button(interactive=False),
             self.zip: gr.DownloadButton(value=done, interactive=True),
         }
+
+
+def _names(files: list[str]) -> list[str]:
+    """The files' names, told apart by a count where one comes twice."""
+    names: list[str] = []
+    for name in (Path(file).name for file in files):
+        same = sum(other == name or other.startswith(f"{name} (") for other in names)
+        names.append(f"{name} ({same + 1})" if same else name)
+    return names

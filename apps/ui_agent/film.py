@@ -17,19 +17,22 @@ FRAMES_PER_SECOND = 15
 MOVE, PRESS, HOLD = 14, 5, 16
 """Frames: the cursor's way, the press, and the result."""
 
+SHORTEST = 160
+"""Pixels: room for the caption beside even the thinnest screenshot."""
+
 CURSOR = ((0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (13, 12))
 """Outline of the arrow at 1x, its tip at the origin."""
 
 
-def film(steps: Sequence[tuple[Step, str]], width: int = 1280) -> Iterator[Image.Image]:
+def film(steps: Sequence[tuple[Step, str]], side: int = 1280) -> Iterator[Image.Image]:
     """RGB frames of one size, at FRAMES_PER_SECOND, for steps in order, each with the path of its screenshot.
 
-    ``width`` is the most pixels that a frame is wide. The first screenshot sets the shape of the picture; others are
+    ``side`` is the most pixels that the longer side of a picture takes. The first screenshot sets its shape; others are
     fitted into it.
     """
     first, _ = steps[0]
-    scale = min(1.0, width / first.size[0])
-    view = max(2, round(first.size[0] * scale)), max(2, round(first.size[1] * scale))
+    scale = min(1.0, side / max(first.size))
+    view = max(SHORTEST, round(first.size[0] * scale)), max(SHORTEST, round(first.size[1] * scale))
     cursor = Point(view[0] * 0.5, view[1] * 0.5)
     for number, (step, screenshot) in enumerate(steps, 1):
         image = open_image(screenshot)

@@ -60,9 +60,9 @@ class HistoryTab:
         steps = [(entry.step, entry.image) for entry in visit.entries]
         with tempfile.TemporaryDirectory() as folder:
             files = {}
-            for suffix, width in ((".mp4", 1280), (".gif", 800)):
+            for suffix, side in ((".mp4", 1280), (".gif", 640)):
                 path = Path(folder) / f"film{suffix}"
-                for count in write_video(path, film(steps, width), FRAMES_PER_SECOND):
+                for count in write_video(path, film(steps, side), FRAMES_PER_SECOND):
                     if count % 10 == 1:
                         now = f"writing {suffix[1:].upper()}, frame {count}"
                         yield {self.status: cards.stages([], now), self.stop: gr.Button(interactive=True)}

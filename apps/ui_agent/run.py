@@ -23,6 +23,7 @@ from core.files import whole_file, write_text
 from core.generators import finish
 from core.images import open_image
 from core.screen import ParseOptions
+from core.screen.ocr import SCRIPTS
 from core.video import write_video
 
 
@@ -61,13 +62,13 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--box-threshold", type=_share, help="leave out elements less confident than this, 0..1")
     parser.add_argument("--iou-threshold", type=_share, help="of two boxes that overlap more than this, keep one, 0..1")
     parser.add_argument("--image-side", type=int, help="longer side, in pixels, at which the screenshot is looked at")
-    parser.add_argument("--language", help="what the text recogniser reads")
+    parser.add_argument("--language", choices=SCRIPTS, help="the only script of the text on screen")
     return parser
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model", default="auto", help="auto, embedded (no model), a hub id or a folder (default: %(default)s)"
+        "--model", default="auto", help="auto, embedded (no model), mini, a hub id or a folder (default: %(default)s)"
     )
     parser.add_argument(
         "--parser", default="auto", help="auto, embedded, omniparser or a folder of its weights (default: %(default)s)"
@@ -82,6 +83,8 @@ def _share(text: str) -> float:
 
 
 def _single(agent: UIAgent, options: ParseOptions, given: argparse.Namespace) -> int:
+    if given.image and not given.image.lower().endswith(".png"):
+        raise UserError(f"{given.image}: the picture is written as .png.")
     screenshot = open_image(given.screenshot)
     step = finish(agent.act(screenshot, given.instruction, options), _say)
     _say("")
@@ -106,12 +109,14 @@ def _batch(agent: UIAgent, options: ParseOptions, given: argparse.Namespace) -> 
     if not Path(given.out).parent.is_dir():
         raise UserError(f"{given.out} cannot be written: its folder does not exist.")  # before hours of work, not after
     results, steps = [], []
-    for item in tqdm(items, unit="screen", disable=None):
-        result, step = finish(run_item(agent, item, options))
-        results.append(result)
-        if step is not None and given.film:
-            steps.append((step, item["image"]))
-    write_text(given.out, to_jsonl(results))
+    try:
+        for item in tqdm(items, unit="screen", disable=None):
+            result, step = finish(run_item(agent, item, options))
+            results.append(result)
+            if step is not None and given.film:
+                steps.append((step, item["image"]))
+    finally:  # an interrupted batch keeps what is done
+        write_text(given.out, to_jsonl(results))
     if steps:
         finish(write_video(given.film, film(steps), FRAMES_PER_SECOND))
     failed = [result for result in results if result["kind"] == "error"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from PIL import Image
 
+from core.errors import UserError
 from core.geometry import Box, Point, Size
 
 Kind = Literal["text", "button", "icon", "field", "checkbox", "toggle", "image"]
@@ -49,6 +51,10 @@ class Element:
     words: tuple[Word, ...] = ()
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 @dataclass(frozen=True)
 class ParseOptions:
     """What a person may set. ``None`` takes the parser's own default.
@@ -62,6 +68,19 @@ class ParseOptions:
     iou_threshold: float | None = None
     image_side: int | None = None
     language: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UserError for what is no share, no count of pixels or no name: these values come from visitors."""
+        for name in ("box_threshold", "iou_threshold"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and 0 <= value <= 1):
+                raise UserError(f"The {name.replace('_', ' ')} must be a number from 0 to 1, not {value!r}.")
+        if self.image_side is not None and not (
+            _is_number(self.image_side) and self.image_side == int(self.image_side)
+        ):
+            raise UserError(f"The image side must be a whole number of pixels, not {self.image_side!r}.")
+        if self.language is not None and not isinstance(self.language, str):
+            raise UserError(f"The language must be a name, not {self.language!r}.")
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 from core.errors import UserError
+from core.generators import StageClock, passing_on
 from core.geometry import Size
 from core.screen.controls import find_controls
 from core.screen.elements import Element, IconGuess, ParseOptions, Screen
 from core.screen.icons import IconClassifier
 from core.screen.merge import merge, number, overlaps
 from core.screen.ocr import TextReader
-from core.screen.stages import Stopwatch, under
 
 BOX_THRESHOLD = 0.3
 IOU_THRESHOLD = 0.7
@@ -50,14 +50,14 @@ class EmbeddedParser:
         if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
             raise UserError(f"The image side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, not {side}.")
         pixels = np.asarray(image.convert("RGB"))
-        watch = Stopwatch()
+        clock = StageClock()
 
-        yield watch.begin("reading text")
-        read = yield from under("reading text", self._reader.read(pixels, side, options.language))
+        yield clock.begin("reading text")
+        read = yield from passing_on(self._reader.read(pixels, side, options.language), lambda _: "reading text")
         symbols = [element for element in read if _symbol(element)]
         texts = [element for element in read if not _symbol(element) and element.confidence >= SURE_TEXT]
 
-        yield watch.begin("finding controls")
+        yield clock.begin("finding controls")
         scale = min(1.0, side / max(image.size))
         small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
         back_x, back_y = image.width / small.shape[1], image.height / small.shape[0]
@@ -70,17 +70,17 @@ class EmbeddedParser:
 
         named: list[Element] = []
         for start in range(0, len(candidates), BATCH):
-            yield watch.begin("naming icons")
+            yield clock.begin("naming icons")
             batch = candidates[start : start + BATCH]
             guesses = self._icons.classify(image, [(figure or symbol).box for figure, symbol in batch])
             named += [_named(*pair, guess) for pair, guess in zip(batch, guesses, strict=True)]
         texts += [*letters, *(element for element in named if element.kind == "text")]
         controls = [*others, *(_switched(element) for element in named if element.kind == "icon")]
 
-        yield watch.begin("merging")
+        yield clock.begin("merging")
         elements = [_framed(element, image.size) for element in merge(texts, controls, iou_threshold)]
         elements = [element for element in elements if element.confidence >= box_threshold]
-        return Screen(image.size, number(elements), self.name, watch.end())
+        return Screen(image.size, number(elements), self.name, clock.stop())
 
 
 def _framed(element: Element, size: Size) -> Element:

@@ -58,11 +58,16 @@ SURE_ALONE = 0.6  # but one of these only if it is less probable than this
 VERTICAL = 2.0  # boxes this many times taller than wide hold a rotated line
 
 
+def usable_cores() -> int:
+    """The cores that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class TextReader:
     """Both models, loaded once; safe to use from several threads."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or usable_cores()
         self._detector = _session(DETECTOR, self.threads)
         self._recogniser = _session(RECOGNISER, 1)
         characters = self._recogniser.get_modelmeta().custom_metadata_map["character"].splitlines()

@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 
 from core.errors import UserError
+from core.generators import StageClock, passing_on
 from core.screen.captions import IconCaptioner
 from core.screen.elements import Element, ParseOptions, Screen
 from core.screen.merge import merge, number
 from core.screen.ocr import TextReader
 from core.screen.regions import SMALLEST_SIDE, RegionDetector
-from core.screen.stages import Stopwatch, under
 from core.screen.weights import OMNIPARSER, find_files
 
 BOX_THRESHOLD, IOU_THRESHOLD = 0.05, 0.1  # those of OmniParser's demo
@@ -66,28 +66,28 @@ class OmniParser:
         if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
             raise UserError(f"The image side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, not {side}.")
         image = image.convert("RGB")
-        watch = Stopwatch()
+        clock = StageClock()
 
-        yield watch.begin("reading text")
+        yield clock.begin("reading text")
         reading = self._reader.read(np.asarray(image), options.image_side or TEXT_SIDE, options.language)
-        texts = yield from under("reading text", reading)
+        texts = yield from passing_on(reading, lambda _: "reading text")
         texts = [text for text in texts if text.confidence > max(TEXT_CONFIDENCE, box_threshold)]
 
-        yield watch.begin("finding controls")
+        yield clock.begin("finding controls")
         controls = self._detector.detect(image, side, box_threshold, iou_threshold)
 
-        yield watch.begin("merging")
+        yield clock.begin("merging")
         elements = number([_kind(element) for element in merge(texts, controls, iou_threshold)])
 
         icons = [element for element in elements if element.kind == "icon"]
         captioned: dict[int, Element] = {}
         for start in range(0, len(icons), self._captioner.batch):
-            yield watch.begin("captioning icons")
+            yield clock.begin("captioning icons")
             batch = icons[start : start + self._captioner.batch]
             for icon, guess in zip(batch, self._captioner.caption(image, [icon.box for icon in batch]), strict=True):
                 captioned[icon.id] = replace(icon, icons=(guess,) if guess else ())
         elements = tuple(captioned.get(element.id, element) for element in elements)
-        return Screen(image.size, elements, self.name, watch.end())
+        return Screen(image.size, elements, self.name, clock.stop())
 
 
 def _kind(element: Element) -> Element:
