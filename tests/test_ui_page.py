@@ -121,7 +121,7 @@ def test_the_picture_follows_the_view_and_the_style(visitor, screenshot):
 
 def test_mistakes_are_told_and_the_page_goes_on(visitor, screenshot, tmp_path):
     visitor.click("#submit")
-    expect(visitor.get_by_text("Add a screenshot first")).to_be_visible()
+    expect(visitor.get_by_text("Add a screenshot first")).to_be_visible(timeout=SLOW)  # models load before it
     (tmp_path / "drawing.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     visitor.set_input_files("#screenshot input[type=file]", str(tmp_path / "drawing.png"))
     expect(visitor.locator("#screenshot img")).to_be_attached()
@@ -225,6 +225,7 @@ def test_stop_ends_the_step_on_the_server(visitor, tmp_path):
     visitor.click("#stop")
     expect(visitor.locator("#progress")).to_contain_text("stopped")
     expect(visitor.locator("#stop")).to_be_disabled()
+    visitor.wait_for_timeout(1500)  # the page ignores a click while it takes the stop back to the server
     submit(visitor, None, "")  # had the first parse gone on to its end, its result would be there at once
     expect(visitor.locator("#progress .now")).to_contain_text(re.compile("reading text"), timeout=SLOW)
     expect(visitor.locator("#verdict h3")).to_contain_text("elements", timeout=SLOW)

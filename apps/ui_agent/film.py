@@ -24,7 +24,12 @@ CURSOR = ((0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (13, 12))
 """Outline of the arrow at 1x, its tip at the origin."""
 
 
-def film(steps: Sequence[tuple[Step, str]], side: int = 1280) -> Iterator[Image.Image]:
+def side_of(path: str) -> int:
+    """The longer side of a film's picture in pixels: a GIF of full size would take tens of megabytes."""
+    return 640 if path.lower().endswith(".gif") else 1280
+
+
+def film(steps: Sequence[tuple[Step, str]], side: int) -> Iterator[Image.Image]:
     """RGB frames of one size, at FRAMES_PER_SECOND, for steps in order, each with the path of its screenshot.
 
     ``side`` is the most pixels that the longer side of a picture takes. The first screenshot sets its shape; others are

@@ -13,7 +13,7 @@ from PIL import Image
 from apps.ui_agent import cards
 from apps.ui_agent.agent import Step
 from apps.ui_agent.batch import png_bytes
-from apps.ui_agent.film import FRAMES_PER_SECOND, film
+from apps.ui_agent.film import FRAMES_PER_SECOND, film, side_of
 from apps.ui_agent.overlay import picture
 from apps.ui_agent.visit import Visit
 from core import page
@@ -60,9 +60,9 @@ class HistoryTab:
         steps = [(entry.step, entry.image) for entry in visit.entries]
         with tempfile.TemporaryDirectory() as folder:
             files = {}
-            for suffix, side in ((".mp4", 1280), (".gif", 640)):
+            for suffix in (".mp4", ".gif"):
                 path = Path(folder) / f"film{suffix}"
-                for count in write_video(path, film(steps, side), FRAMES_PER_SECOND):
+                for count in write_video(path, film(steps, side_of(suffix)), FRAMES_PER_SECOND):
                     if count % 10 == 1:
                         now = f"writing {suffix[1:].upper()}, frame {count}"
                         yield {self.status: cards.stages([], now), self.stop: gr.Button(interactive=True)}

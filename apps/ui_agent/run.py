@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from apps.ui_agent.agent import Step, UIAgent
 from apps.ui_agent.batch import png_bytes, read_items, run_item, to_jsonl
-from apps.ui_agent.film import FRAMES_PER_SECOND, film
+from apps.ui_agent.film import FRAMES_PER_SECOND, film, side_of
 from apps.ui_agent.overlay import picture
 from core.errors import UserError
 from core.files import whole_file, write_text
@@ -94,7 +94,7 @@ def _single(agent: UIAgent, options: ParseOptions, given: argparse.Namespace) ->
         with whole_file(given.image) as part:
             part.write_bytes(png_bytes(picture(step, screenshot)))
     if given.film:
-        finish(write_video(given.film, film([(step, given.screenshot)]), FRAMES_PER_SECOND))
+        finish(write_video(given.film, film([(step, given.screenshot)], side_of(given.film)), FRAMES_PER_SECOND))
     if given.json == "-":
         print(json.dumps(step.record(), ensure_ascii=False, indent=1))
         return 0
@@ -118,7 +118,7 @@ def _batch(agent: UIAgent, options: ParseOptions, given: argparse.Namespace) -> 
     finally:  # an interrupted batch keeps what is done
         write_text(given.out, to_jsonl(results))
     if steps:
-        finish(write_video(given.film, film(steps), FRAMES_PER_SECOND))
+        finish(write_video(given.film, film(steps, side_of(given.film)), FRAMES_PER_SECOND))
     failed = [result for result in results if result["kind"] == "error"]
     for result in failed:
         print(f"error: item {result['id']}: {result['reason']}", file=sys.stderr)

@@ -22,7 +22,7 @@ FILM = (
     ("writer.png", "Make the text italic"),
     ("shop.png", "Add the Skerry pendant to the cart"),
     ("phone.png", "Open the map"),
-    ("dialog.png", "Discard my changes"),
+    ("dialog.png", "Press Save"),
 )
 
 
@@ -52,7 +52,7 @@ def film() -> None:
 
 
 def page() -> None:
-    """The page with a click on the first example, and all marks of another."""
+    """The page with a click on the first example."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -83,13 +83,6 @@ def page() -> None:
         server.wait()
 
 
-def marks() -> None:
-    """A parsed example with all its marks."""
-    command = ["-m", "apps.ui_agent.run", str(EXAMPLES / "phone.png"), "--image", str(HERE / "marks.png")]
-    subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-
-
 if __name__ == "__main__":
     page()
     film()
-    marks()
