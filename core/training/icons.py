@@ -1,7 +1,8 @@
 """Trains the icon classifier from nothing: ``python -m core.training.icons``.
 
 Fetches the icon sets, draws crops of made-up screens, trains on one core, measures on shapes and sets it never saw,
-and writes weights, labels and numbers to ``assets/icons``. Needs npm and ``requirements-training.txt``.
+and writes weights, labels and numbers to ``assets/icons``. Needs npm, and resvg-py from
+``tests/requirements.txt``.
 """
 
 from __future__ import annotations
