@@ -218,7 +218,8 @@ def test_the_endpoints_are_mcp_tools_with_typed_arguments(ui_server, screenshot)
                 )
                 return tools, result
 
-    tools, result = asyncio.run(converse())
+    with ThreadPoolExecutor(1) as pool:  # this thread's event loop is the browser's
+        tools, result = pool.submit(lambda: asyncio.run(converse())).result()
     assert {name.rsplit("_", 1)[-1] for name in tools} == {"parse", "act", "batch"}
     act = next(tool for name, tool in tools.items() if name.endswith("act"))
     assert act.inputSchema["properties"]["instruction"]["type"] == "string"

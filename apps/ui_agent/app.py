@@ -158,6 +158,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
                 [*pane.shown, visit, history.gallery, progress, stop, notes],
                 concurrency_id=QUEUE,
                 concurrency_limit=1,
+                trigger_mode="multiple",  # else a step sent right after a stop would be ignored
                 preprocess=False,  # the file as it came: Gradio would answer a broken one with a stack trace
                 show_progress="hidden",
                 api_visibility="private",
