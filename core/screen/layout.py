@@ -90,6 +90,8 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
     box, label = control.box, text.box
     if label.inside(box) > 0.5 or box.inside(label) > 0.5:
         return math.inf
+    if control.kind == "field" and text.kind == "button":
+        return math.inf  # what is itself to be pressed names nothing else
     horizontal, vertical = gaps(box, label)
     horizontal, vertical = horizontal / unit, vertical / unit
     row, left, above = same_row(box, label), label.center.x < box.center.x, label.center.y < box.center.y
