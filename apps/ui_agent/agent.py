@@ -16,11 +16,10 @@ from core.errors import UserError
 from core.generators import StageClock, passing_on
 from core.geometry import Point, Size, from_unit, to_unit
 from core.marks import draw_marks
-from core.screen import Element, ParseOptions, Parser, Screen
+from core.screen import Element, ParseOptions, Parser, Screen, sentences
 from core.screen.grounding import Candidate, ground
 from core.screen.loading import load_parser
 from core.screen.quoting import quote
-from core.screen.sentences import embed
 from core.skills import Click, Refusal, answer_prompt, click_prompt, parse_answer, parse_click
 
 Kind = Literal["parse", "answer", "click"]
@@ -181,7 +180,7 @@ class UIAgent:
     def warm_up(self) -> tuple[str, ...]:
         """Load everything that a first step would wait for; gives the notes."""
         self.load()
-        embed(["start"])
+        sentences.warm_up()
         return self.notes
 
     def act(

@@ -28,6 +28,7 @@ from apps.ui_agent.run import add_model_arguments
 from apps.ui_agent.visit import Entry, Visit
 from core import page  # turns telemetry off
 from core.errors import UserError
+from core.generators import passing_on
 from core.geometry import Point
 from core.images import open_image
 from core.marks import MarkStyle
@@ -126,18 +127,16 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             done: list[str] = []
             now = "reading the picture"
             yield {progress: cards.stages(done, now), stop: gr.Button(interactive=True)}
-            work = agent.act(opened, text or "", read_options(*given))
+
+            def report(stage: str) -> dict[gr.components.Component, Any]:
+                nonlocal done, now
+                if stage.split(":")[0] != now.split(":")[0]:
+                    done = [*done, now]
+                now = stage
+                return {progress: cards.stages(done, now)}
+
             try:
-                while True:
-                    try:
-                        stage = next(work)
-                    except StopIteration as finished:
-                        step = finished.value
-                        break
-                    if stage.split(":")[0] != now.split(":")[0]:
-                        done = [*done, now]
-                    now = stage
-                    yield {progress: cards.stages(done, now)}
+                step = yield from passing_on(agent.act(opened, text or "", read_options(*given)), report)
             except Exception:
                 yield {progress: cards.stages([], None), stop: gr.Button(interactive=False)}
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from apps.ui_agent.agent import UIAgent
 from apps.ui_agent.batch import RESULT_COLUMNS, BatchArchive, BatchItem, result_rows, run_item
 from core import page
 from core.errors import UserError
+from core.generators import passing_on
 from core.images import open_image
 from core.screen import ParseOptions
 
@@ -70,14 +72,8 @@ class BatchTab:
             for number, (name, file) in enumerate(zip(_names(files), files, strict=True), 1):
                 item = BatchItem(id=name, image=file, instruction=instructions.get(name, ""))
                 work = run_item(agent, item, options)
-                while True:
-                    try:
-                        stage = next(work)
-                    except StopIteration as stop:
-                        result, step = stop.value
-                        break
-                    now = f"{number} of {len(files)}, {name}: {stage}"
-                    yield {self.status: cards.stages([], now), self.stop: gr.Button(interactive=True)}
+                item_name = f"{number} of {len(files)}, {name}"
+                result, step = yield from passing_on(work, partial(self._working, item_name))
                 results.append(result)
                 if step is not None:
                     archive.add(number, step, open_image(file))
@@ -91,6 +87,9 @@ class BatchTab:
             self.stop: gr.Button(interactive=False),
             self.zip: gr.DownloadButton(value=done, interactive=True),
         }
+
+    def _working(self, item_name: str, stage: str) -> dict[gr.components.Component, Any]:
+        return {self.status: cards.stages([], f"{item_name}: {stage}"), self.stop: gr.Button(interactive=True)}
 
 
 def _names(files: list[str]) -> list[str]:
