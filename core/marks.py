@@ -24,6 +24,9 @@ PALETTE = ("#e6194b", "#0082c8", "#2f9e44", "#911eb4", "#d9480f", "#008080", "#c
 
 CLICK_COLOUR = "#ff2d55"
 
+POINT_NUMERALS = 17
+"""The picture's shorter side over the height of the numerals beside points."""
+
 
 @dataclass(frozen=True)
 class Label:
@@ -79,6 +82,22 @@ def draw_marks(
             draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=label.colour)
             centre = label.box.center
             draw.text((centre.x, centre.y), str(mark), font=numerals, fill="white", anchor="mm")
+    return picture
+
+
+def draw_points(image: Image.Image, points: Mapping[int, Point], font_size: int | None = None) -> Image.Image:
+    """A copy of the picture with a dot on every point and its number beside it, so that nothing marked is hidden.
+
+    The default numerals stay legible when the picture is scaled to the 256 x 256 grid of Trace-of-Mark.
+    """
+    font_size = font_size or max(11, round(min(image.size) / POINT_NUMERALS))
+    radius = max(2.0, font_size / 6)
+    boxes = {mark: Box(point.x, point.y, point.x, point.y).pad(1.6 * radius) for mark, point in points.items()}
+    picture = draw_marks(image, boxes, "numbers", font_size)
+    draw = ImageDraw.Draw(picture)
+    for mark, point in points.items():
+        outline = (point.x - radius, point.y - radius, point.x + radius, point.y + radius)
+        draw.ellipse(outline, fill=PALETTE[mark % len(PALETTE)], outline="white")
     return picture
 
 
