@@ -11,7 +11,7 @@ none.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -158,7 +158,7 @@ def parse_answer(reply: str) -> Answer | Refusal:
 Direction = Literal["up", "down", "left", "right"]
 
 DIRECTIONS: dict[int, Direction] = {1: "up", 2: "down", 3: "left", 4: "right"}
-"""The marks around the player."""
+"""The marks around the player, where they are not permuted."""
 
 
 @dataclass(frozen=True)
@@ -171,17 +171,20 @@ def move_prompt(image: Image.Image, target: str = "green block") -> Conversation
     return Conversation(f"Which mark is closer to {target}? Answer with a single number.", (image,), max_new_tokens=8)
 
 
-def parse_move(reply: str) -> Move | Refusal:
-    """Exactly one number in the reply, 1..4; punctuation and words around it do no harm."""
+def parse_move(reply: str, marks: Mapping[int, Direction] = DIRECTIONS) -> Move | Refusal:
+    """Exactly one number in the reply, that of a mark; punctuation and words around it do no harm. ``marks`` says which
+    way each mark is."""
     numbers = [word.strip(".,:;!?\"'()[]*") for word in reply.split() if any(map(str.isnumeric, word))]
     if len(numbers) != 1:
         return Refusal("the reply holds no number" if not numbers else "the reply holds more than one number")
-    direction = {str(mark): direction for mark, direction in DIRECTIONS.items()}.get(numbers[0])
-    return Move(direction) if direction else Refusal("the reply's number is none of the marks 1 to 4")
+    direction = {str(mark): direction for mark, direction in marks.items()}.get(numbers[0])
+    if direction is None:
+        return Refusal(f"the reply's number is none of the marks {', '.join(map(str, sorted(marks)))}")
+    return Move(direction)
 
 
-def format_move(move: Move) -> str:
-    return next(str(mark) for mark, direction in DIRECTIONS.items() if direction == move.direction)
+def format_move(move: Move, marks: Mapping[int, Direction] = DIRECTIONS) -> str:
+    return next(str(mark) for mark, direction in marks.items() if direction == move.direction)
 
 
 # ---- trace: which marks move and where ------------------------------------------------------------------------------

@@ -175,9 +175,19 @@ def test_moves_that_are_refused(reply: str):
     assert isinstance(skills.parse_move(reply), Refusal)
 
 
-@pytest.mark.parametrize("direction", skills.DIRECTIONS.values())
-def test_formatted_moves_parse_back(direction: skills.Direction):
-    assert skills.parse_move(skills.format_move(Move(direction))) == Move(direction)
+@given(st.sampled_from([*skills.DIRECTIONS.values()]), st.permutations([*skills.DIRECTIONS.values()]))
+def test_formatted_moves_parse_back_under_any_numbering(direction: skills.Direction, permuted: list):
+    move = Move(direction)
+    assert skills.parse_move(skills.format_move(move)) == move
+    marks = dict(enumerate(permuted, 1))
+    assert skills.parse_move(skills.format_move(move, marks), marks) == move
+
+
+def test_a_move_goes_where_its_mark_is():
+    marks = {3: "up", 1: "right"}
+    assert skills.parse_move("3", marks) == Move("up")
+    refusal = skills.parse_move("2", marks)
+    assert isinstance(refusal, Refusal) and "none of the marks 1, 3" in refusal.reason
 
 
 def test_an_answer_is_the_reply_without_the_space_around_it():
