@@ -1,0 +1,426 @@
+"""The robot planner: a picture, a moment of a video or a simulated scene and a task in; where the marks go out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypedDict
+
+import numpy as np
+from PIL import Image
+
+from apps.robot_planner import model_free
+from apps.robot_planner.actions import ActionRecord, action_record
+from apps.robot_planner.observation import Observation
+from apps.robot_planner.truth import ComparisonRecord, Truth, compare, follow
+from core.engine import Engine
+from core.errors import UserError
+from core.generators import StageClock, passing_on
+from core.geometry import GRID, Point, Size, from_grid, to_grid
+from core.marks import draw_points
+from core.robot_actions import ActionStatistics
+from core.selection import MINI
+from core.skills import Refusal, Traces, parse_robot_action, parse_traces, robot_action_prompt, trace_prompt
+from core.traces import propose_marks
+
+PlannerName = Literal["auto", "model", "model-free"]
+
+DEFAULT_MARKS, MAX_MARKS = 8, 64
+DEFAULT_STEPS, MAX_STEPS = 16, 64
+DEFAULT_SPEED = 8
+"""Cells of the 256 grid a step, that a model is told where nothing else is asked."""
+MAX_TASK = 500
+"""Characters."""
+TRAINED_ON = "The small checkpoint was trained on simulated tabletops only; on real pictures it is out of its depth."
+PROPOSING_FRAMES = 17
+"""Of those that follow: where marks are proposed by what moves."""
+
+
+class PathRecord(TypedDict):
+    """A mark's way: in pixels of the picture and on the 256 grid, now first and then after each step. ``frames`` are
+    the moments of these positions, as counts of the film's frames."""
+
+    mark: int
+    pixels: list[list[float]]
+    grid: list[list[int]]
+    frames: list[int]
+
+
+class MarkRecord(TypedDict):
+    mark: int
+    x: float
+    y: float
+
+
+class StepRecord(TypedDict):
+    """A step as JSON. ``size`` is the picture's, in pixels; marks and paths are in them, origin top left."""
+
+    task: str
+    source: str
+    size: list[int]
+    planner: str
+    sure: bool
+    confidence: float | None
+    reason: str
+    notes: list[str]
+    steps: int
+    speed: float | None
+    frames_per_second: float
+    marks: list[MarkRecord]
+    traces: list[PathRecord]
+    prompt: str
+    reply: str
+    action: ActionRecord | None
+    action_reason: str
+    comparison: ComparisonRecord | None
+    seconds: dict[str, float]
+
+
+def _in_range(name: str, value: float, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise UserError(f"{name} must be {low} to {high}, not {value:g}.")
+
+
+@dataclass(frozen=True)
+class Options:
+    """``speed`` is the mean step on the 256 grid; None tells a model DEFAULT_SPEED and leaves the model-free planner as
+    long as it has steps. ``action`` asks for the 7-DoF action too, which ``statistics``, those of the data set of this
+    name, give the robot's units. ``seed`` decides which marks are proposed."""
+
+    steps: int = DEFAULT_STEPS
+    speed: float | None = None
+    planner: PlannerName = "auto"
+    count: int = DEFAULT_MARKS
+    seed: int = 0
+    action: bool = False
+    dataset: str | None = None
+    statistics: ActionStatistics | None = None
+
+    def __post_init__(self) -> None:
+        _in_range("The number of steps", self.steps, 1, MAX_STEPS)
+        _in_range("The number of marks", self.count, 1, MAX_MARKS)
+        if self.speed is not None:
+            _in_range("The speed", self.speed, 1, GRID - 1)
+        if self.planner not in ("auto", "model", "model-free"):
+            raise UserError(f"There is no planner {self.planner!r}: choose auto, model or model-free.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One plan: what was seen, what the model was asked and said, what follows from it, and how long it took.
+
+    ``paths`` maps each mark that moves to its position now and after each step, in pixels of the picture; empty where
+    ``reason`` says why there is no plan. ``seen`` is the picture with its marks as the planner saw it. ``planner`` is
+    who spoke and ``notes`` what that planner says of it. ``prompt`` and ``reply`` are what went into the model and came
+    out of it, empty where none was asked. ``truth`` is what really happened, where that is known.
+    """
+
+    task: str
+    source: str
+    size: Size
+    planner: str
+    marks: dict[int, Point]
+    options: Options
+    seen: Image.Image
+    frames_per_second: float
+    frames_at: tuple[int, ...]
+    paths: dict[int, tuple[Point, ...]] = field(default_factory=dict)
+    confidence: float | None = None
+    sure: bool = True
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    prompt: str = ""
+    reply: str = ""
+    action: ActionRecord | None = None
+    action_reason: str = ""
+    truth: Truth | None = None
+    comparison: ComparisonRecord | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def record(self) -> StepRecord:
+        return StepRecord(
+            task=self.task,
+            source=self.source,
+            size=list(self.size),
+            planner=self.planner,
+            sure=self.sure,
+            confidence=None if self.confidence is None else round(self.confidence, 4),
+            reason=self.reason,
+            notes=list(self.notes),
+            steps=self.options.steps,
+            speed=self.options.speed,
+            frames_per_second=round(self.frames_per_second, 3),
+            marks=mark_records(self.marks),
+            traces=[
+                PathRecord(
+                    mark=mark,
+                    pixels=[[round(point.x, 1), round(point.y, 1)] for point in path],
+                    grid=[list(to_grid(point, self.size)) for point in path],
+                    frames=list(self.frames_at[: len(path)]),
+                )
+                for mark, path in self.paths.items()
+            ],
+            prompt=self.prompt,
+            reply=self.reply,
+            action=self.action,
+            action_reason=self.action_reason,
+            comparison=self.comparison,
+            seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+        )
+
+
+def mark_records(marks: Mapping[int, Point]) -> list[MarkRecord]:
+    return [MarkRecord(mark=mark, x=round(point.x, 1), y=round(point.y, 1)) for mark, point in sorted(marks.items())]
+
+
+class RobotPlanner:
+    """Proposes marks and plans where they go.
+
+    Where the engine lacks the trace skill, or there is none, or the small checkpoint would be asked about a real
+    picture, the model-free planner speaks; ``notes`` and every Step say so. Several threads may call one planner; the
+    model is loaded at the first call that needs it, once.
+    """
+
+    def __init__(self, model: str = "auto") -> None:
+        self._requested = model
+        self._loading = threading.Lock()
+        self._loaded: tuple[Engine | None] | None = None
+        self.notes: tuple[str, ...] = ()
+        """Which model was taken and why, once it is loaded."""
+
+    def load(self) -> Engine | None:
+        """The engine, None where there is no model. Raises UserError where the one asked for cannot be had."""
+        with self._loading:
+            if self._loaded is None:
+                engine, note = _load_engine(self._requested)
+                self.notes = (note,)
+                self._loaded = (engine,)
+            return self._loaded[0]
+
+    def warm_up(self) -> tuple[str, ...]:
+        """Load everything that a first plan would wait for; gives the notes."""
+        self.load()
+        return self.notes
+
+    def propose(self, observation: Observation, count: int = DEFAULT_MARKS, seed: int = 0) -> dict[int, Point]:
+        """Marks on what moves, where later frames are given, and on what stands out; a simulated scene brings its
+        own."""
+        _in_range("The number of marks", count, 1, MAX_MARKS)
+        if observation.scene is not None:
+            return observation.scene.marks
+        frames = observation.frames()
+        chosen = [frames[round(i)] for i in np.linspace(0, len(frames) - 1, min(len(frames), PROPOSING_FRAMES))]
+        height, width = frames[0].shape[:2]
+        factor = observation.image.width / width, observation.image.height / height
+        marks = propose_marks(chosen, count, seed)
+        return {mark: Point(point.x * factor[0], point.y * factor[1]) for mark, point in marks.items()}
+
+    def plan(
+        self,
+        observation: Observation,
+        task: str,
+        marks: Mapping[int, Point] | None = None,
+        options: Options = Options(),
+    ) -> Generator[str, None, Step]:
+        """One plan, as a generator that yields the name of each stage as it begins and returns the Step. While a model
+        speaks, its words so far follow the stage's name and a colon.
+
+        ``marks`` are in pixels of the picture; None proposes them. Raises UserError for a task or marks that cannot be
+        used, and where a planner is asked for that is not there.
+        """
+        task = _clean(task)
+        clock = StageClock()
+        if self._loaded is None and (options.planner != "model-free" or options.action):
+            yield clock.begin("loading the model")
+        engine = None if options.planner == "model-free" and not options.action else self.load()
+        if marks is None:
+            yield clock.begin("proposing marks")
+            marks = self.propose(observation, options.count, options.seed)
+        marks = _on_picture(marks, observation.image.size)
+        asks_model, why = _who_speaks(engine, observation, options.planner)
+        if asks_model:
+            assert engine is not None
+            step = yield from self._ask(engine, observation, task, marks, options, clock)
+        else:
+            yield clock.begin("looking for what the task names")
+            step = _model_free(observation, task, marks, options)
+        step = replace(step, notes=(*((why,) if why else ()), *step.notes))
+        if options.action:
+            step = yield from self._act(engine, observation, step, clock)
+        if observation.following:
+            truth = yield from passing_on(
+                follow(observation, step.marks, options.steps),
+                lambda count: clock.begin("following the marks") + f": frame {count}",
+            )
+            compared = compare(step.paths, step.marks, truth, step.size) if truth and step.paths else None
+            step = replace(step, truth=truth, comparison=compared)
+        return replace(step, seconds=clock.stop())
+
+    def _ask(
+        self,
+        engine: Engine,
+        observation: Observation,
+        task: str,
+        marks: Mapping[int, Point],
+        options: Options,
+        clock: StageClock,
+    ) -> Generator[str, None, Step]:
+        """The model's plan."""
+        seen = marked_frame(observation.image, marks)
+        speed = round(options.speed or DEFAULT_SPEED)
+        conversation = trace_prompt(seen, task, sorted(marks), speed, options.steps)
+        yield clock.begin("planning")
+        reply = yield from passing_on(engine.stream(conversation), _so_far("planning"))
+        traces = parse_traces(reply.text, marks)
+        step = _step(observation, task, marks, options, engine.name, seen)
+        step = replace(step, prompt=conversation.text, reply=reply.text)
+        if isinstance(traces, Refusal):
+            cut = len(reply.token_ids) >= conversation.max_new_tokens
+            end = f"; it was cut off after {conversation.max_new_tokens} tokens" if cut else ""
+            return replace(step, sure=False, reason=f"The reply cannot be used: {traces.reason}{end}.")
+        paths = to_paths(traces, marks, observation.image.size, options.steps)
+        return replace(step, paths=paths, notes=_model_notes(traces, marks, observation, engine.name, options.steps))
+
+    def _act(
+        self, engine: Engine | None, observation: Observation, step: Step, clock: StageClock
+    ) -> Generator[str, None, Step]:
+        """The 7-DoF action for the frame, without marks."""
+        if engine is None or "robot_action" not in engine.skills:
+            name = engine.name if engine else "no model"
+            return replace(step, action_reason=f"A 7-DoF action needs a checkpoint that has the skill; there is {name}.")
+        yield clock.begin("choosing the action")
+        reply = yield from passing_on(
+            engine.stream(robot_action_prompt(observation.image, step.task)), lambda piece: "choosing the action"
+        )
+        action = parse_robot_action(reply.token_ids, engine.base_vocabulary)
+        if isinstance(action, Refusal):
+            return replace(step, action_reason=f"The action cannot be used: {action.reason}.")
+        return replace(step, action=action_record(action, step.options.statistics, step.options.dataset))
+
+
+def marked_frame(image: Image.Image, marks: Mapping[int, Point]) -> Image.Image:
+    """The picture as a model sees it: on the 256 x 256 grid, the marks drawn after scaling so that they stay legible."""
+    scale = GRID / image.width, GRID / image.height
+    points = {mark: Point(point.x * scale[0], point.y * scale[1]) for mark, point in marks.items()}
+    return draw_points(image.resize((GRID, GRID)), points)
+
+
+def to_paths(traces: Traces, marks: Mapping[int, Point], size: Size, steps: int) -> dict[int, tuple[Point, ...]]:
+    """The traces in pixels of the picture: from where each mark is, through the cells named, at most ``steps`` of
+    them."""
+    return {
+        trace.mark: (marks[trace.mark], *(from_grid(x, y, size) for x, y in trace.future[:steps]))
+        for trace in sorted(traces.traces, key=lambda trace: trace.mark)
+    }
+
+
+def _model_notes(
+    traces: Traces, marks: Mapping[int, Point], observation: Observation, name: str, steps: int
+) -> tuple[str, ...]:
+    notes = [TRAINED_ON] if name == MINI.name and observation.scene is None else []
+    for trace in traces.traces:
+        x, y = to_grid(marks[trace.mark], observation.image.size)
+        if (away := np.hypot(trace.start[0] - x, trace.start[1] - y)) > 16:
+            notes.append(f"It takes mark {trace.mark} to be {away:.0f} cells from where it is.")
+    if any(len(trace.future) > steps for trace in traces.traces):
+        notes.append(f"Steps after the {steps} asked for are left out.")
+    return tuple(notes)
+
+
+def _model_free(observation: Observation, task: str, marks: Mapping[int, Point], options: Options) -> Step:
+    planned = model_free.plan(observation.image, task, marks, options.steps, options.speed)
+    if isinstance(planned, Refusal):
+        step = _step(observation, task, marks, options, model_free.NAME)
+        return replace(step, sure=False, reason=f"There is no plan: {planned.reason}.")
+    step = _step(observation, task, planned.marks, options, model_free.NAME)
+    return replace(
+        step,
+        paths=planned.paths,
+        confidence=planned.confidence,
+        sure=planned.confidence >= model_free.SURE,
+        notes=planned.notes,
+    )
+
+
+def _step(
+    observation: Observation,
+    task: str,
+    marks: Mapping[int, Point],
+    options: Options,
+    planner: str,
+    seen: Image.Image | None = None,
+) -> Step:
+    return Step(
+        task=task,
+        source=observation.kind,
+        size=observation.image.size,
+        planner=planner,
+        marks=dict(marks),
+        options=options,
+        seen=seen or draw_points(observation.image, marks),
+        frames_per_second=observation.frames_per_second,
+        frames_at=tuple(observation.frame_of(step, options.steps) for step in range(options.steps + 1)),
+    )
+
+
+def _who_speaks(engine: Engine | None, observation: Observation, asked: PlannerName) -> tuple[bool, str]:
+    """Whether the model is asked, and why it is not."""
+    if asked == "model-free":
+        return False, ""
+    if engine is None or "trace" not in engine.skills:
+        lack = "There is no model here" if engine is None else f"{engine.name} has not learnt to predict traces"
+        if asked == "model":
+            raise UserError(f"{lack}: choose the planner auto or model-free, or another checkpoint with --model.")
+        return False, f"{lack}, so the model-free planner speaks."
+    if asked == "auto" and engine.name == MINI.name and observation.scene is None:
+        return False, f"{engine.name} knows simulated tabletops only, so the model-free planner speaks."
+    return True, ""
+
+
+def _clean(task: str) -> str:
+    if not isinstance(task, str) or not task.strip():
+        raise UserError('Say what the robot should do, for example "push the red block to the left edge".')
+    task = " ".join(task.split())
+    if len(task) > MAX_TASK:
+        raise UserError(f"The task is {len(task):,} characters long; at most {MAX_TASK} are read. Say it in a sentence.")
+    return task.rstrip(".")
+
+
+def _on_picture(marks: Mapping[int, Point], size: Size) -> dict[int, Point]:
+    if not marks:
+        raise UserError("There are no marks: let them be proposed, or add some by clicking the picture.")
+    _in_range("The number of marks", len(marks), 1, MAX_MARKS)
+    for mark, point in marks.items():
+        if not 1 <= mark <= 9999:
+            raise UserError(f"Mark {mark}: numbers of marks go from 1 to 9999.")
+        if not (0 <= point.x <= size[0] and 0 <= point.y <= size[1]):
+            raise UserError(f"Mark {mark} at ({point.x:g}, {point.y:g}) is not on the picture of {size[0]} x {size[1]}.")
+    return dict(sorted(marks.items()))
+
+
+def _so_far(stage: str) -> Callable[[str], str]:
+    """Names the stage with the reply's text up to now; what precedes the colon stays the same."""
+    pieces: list[str] = []
+
+    def name(piece: str) -> str:
+        pieces.append(piece)
+        return f"{stage}: {''.join(pieces)}"
+
+    return name
+
+
+def _load_engine(model: str) -> tuple[Engine | None, str]:
+    if model == "none":
+        return None, f"Model: none, as asked; plans come from the {model_free.NAME}."
+    try:
+        engine = Engine.load(model)
+    except UserError as error:
+        if model != "auto":
+            raise
+        return None, f"Model: none ({error}) Plans come from the {model_free.NAME}."
+    if "trace" not in engine.skills:
+        return engine, f"Model: {engine.name}; it has no trace skill, so the {model_free.NAME} plans. {engine.note}"
+    if engine.name == MINI.name:
+        return engine, f"Model: {engine.name}. {engine.note} {TRAINED_ON}"
+    return engine, f"Model: {engine.name}. {engine.note}"

@@ -1,0 +1,208 @@
+"""What really happened after the frame that was planned from, and how far a plan is from it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, fields
+from typing import Literal, TypedDict
+
+import numpy as np
+
+from apps.robot_planner.observation import Observation
+from core.generators import passing_on
+from core.geometry import GRID, Point, Size
+from core.traces import (
+    TraceErrors,
+    constant_velocity,
+    grid_points,
+    stabilise,
+    stay,
+    straight_line,
+    trace_errors,
+    track,
+)
+from core.traces.selecting import MOVING_STEP
+
+Baseline = Literal["plan", "stay", "constant velocity", "straight line"]
+Paths = Mapping[int, tuple[Point, ...]]
+"""Mark -> its position now and after each step, in pixels of the picture."""
+
+
+class ErrorRecord(TypedDict):
+    """Distances in cells of the 256 grid and in percent of the picture's side; hits are shares of the steps."""
+
+    ade: float
+    fde: float
+    frechet: float
+    ade_percent: float
+    fde_percent: float
+    frechet_percent: float
+    hit4: float
+    hit8: float
+    hit16: float
+
+
+class ComparisonRecord(TypedDict):
+    """``errors`` are means over ``marks``, those that really move: of the plan and of guesses that cost nothing."""
+
+    source: str
+    marks: list[int]
+    planned: list[int]
+    right_marks: bool
+    errors: dict[str, ErrorRecord]
+    by_mark: dict[str, ErrorRecord]
+    note: str
+
+
+@dataclass(frozen=True)
+class Truth:
+    """``paths``: mark -> float [k + 1, 2], the position now and after each step for as long as it is seen, in pixels of
+    the picture, the camera's motion removed. ``histories``: mark -> float [h, 2], the positions up to now, a step
+    apart. ``cameras`` float [frames, 3, 3] map the picture's pixels to those of each frame. ``moving`` are the marks
+    that move. ``lost`` says of which marks nothing is known."""
+
+    paths: dict[int, np.ndarray]
+    histories: dict[int, np.ndarray]
+    cameras: np.ndarray
+    moving: tuple[int, ...]
+    source: str
+    lost: tuple[int, ...] = ()
+
+
+def follow(
+    observation: Observation, marks: Mapping[int, Point], steps: int
+) -> Generator[int, None, Truth | None]:
+    """Track the marks through the frames that follow, yielding the count of frames done; None where none follow."""
+    frames = observation.frames()
+    if len(frames) < 2:
+        return None
+    numbers = sorted(marks)
+    size = frames[0].shape[1], frames[0].shape[0]
+    factor = np.array([observation.image.width / size[0], observation.image.height / size[1]])
+    points = np.array([(marks[mark].x, marks[mark].y) for mark in numbers], np.float32).reshape(-1, 2) / factor
+    tracked = yield from track(frames, np.concatenate([points, grid_points(size)]).astype(np.float32))
+    steady = stabilise(tracked, size)
+    enlarge = np.diag([*factor, 1.0])
+    cameras = enlarge @ np.linalg.inv(steady.homographies) @ np.linalg.inv(enlarge)
+    indices = [observation.frame_of(step, steps) for step in range(steps + 1)]
+    indices = [index for index in indices if index < len(frames)]
+    paths, lost = {}, []
+    known = _simulated(observation, marks, steps)
+    for column, mark in enumerate(numbers):
+        if mark in known:
+            paths[mark] = known[mark]
+            continue
+        seen = steady.tracks.visible[indices, column]
+        kept = len(seen) if seen.all() else int(seen.argmin())
+        if kept < 2:
+            lost.append(mark)
+            continue
+        paths[mark] = steady.tracks.points[indices[:kept], column].astype(np.float64) * factor
+    histories = yield from passing_on(
+        _histories(observation, {mark: points[numbers.index(mark)] for mark in paths}, factor, steps),
+        lambda count: len(frames) + count,
+    )
+    moving = tuple(mark for mark, path in paths.items() if _moves(path, observation.image.size))
+    source = "simulated" if known else "tracked"
+    return Truth(paths, histories, cameras, moving, source, tuple(lost))
+
+
+def _simulated(observation: Observation, marks: Mapping[int, Point], steps: int) -> dict[int, np.ndarray]:
+    """The motion of the scene's own marks, which the simulator knows; one that a person moved is tracked like others."""
+    if observation.scene is None:
+        return {}
+    own = observation.scene.marks
+    return {
+        mark: observation.scene.motion[mark][: steps + 1]
+        for mark, point in marks.items()
+        if mark in own and point.distance(own[mark]) < 1
+    }
+
+
+def _histories(
+    observation: Observation, points: Mapping[int, np.ndarray], factor: np.ndarray, steps: int
+) -> Generator[int, None, dict[int, np.ndarray]]:
+    """Each mark a step ago and now, the camera's motion removed; only now where that was not seen."""
+    back = max(1, observation.frame_of(1, steps))
+    frames = [observation.frames()[0], *reversed(observation.before[-back:])]
+    now = {mark: point[None] * factor for mark, point in points.items()}
+    if len(frames) < 2 or not points:
+        return now
+    size = frames[0].shape[1], frames[0].shape[0]
+    starts = np.concatenate([np.stack(list(points.values())), grid_points(size)]).astype(np.float32)
+    tracks = stabilise((yield from track(frames, starts)), size).tracks
+    share = back / (len(frames) - 1)  # fewer frames went before than a step has: the way is drawn out
+    for column, (mark, point) in enumerate(points.items()):
+        if tracks.visible[-1, column]:
+            before = point + (tracks.points[-1, column] - point) * share
+            now[mark] = np.stack([before, point]) * factor
+    return now
+
+
+def _moves(path: np.ndarray, size: Size) -> bool:
+    """By the measure that chooses marks: the mean step against the picture's shorter side."""
+    return bool(np.linalg.norm(np.diff(path, axis=0), axis=1).mean() > MOVING_STEP * min(size))
+
+
+def compare(planned: Paths, marks: Mapping[int, Point], truth: Truth, size: Size) -> ComparisonRecord | None:
+    """The plan's errors and those of the baselines, over the marks that really move (where none does, over those that
+    the plan moves); a mark that the plan leaves out is taken to stay. None where no mark is left to measure by.
+
+    The straight line goes at an even pace to where the plan ends: what the plan's own path and pace are worth.
+    """
+    measured = [mark for mark in truth.moving or planned if mark in truth.paths]
+    if not measured:
+        return None
+    grid = np.array([GRID / size[0], GRID / size[1]])
+    by_mark: dict[int, dict[str, TraceErrors]] = {}
+    for mark in measured:
+        path = truth.paths[mark] * grid
+        start, steps = np.array([marks[mark].x, marks[mark].y]) * grid, len(path) - 1
+        plan = _as_long(planned[mark], steps) * grid if mark in planned else stay(start, steps)
+        guesses = {"plan": plan, "stay": stay(start, steps), "straight line": straight_line(start, plan[-1], steps)}
+        history = truth.histories[mark] * grid
+        if len(history) > 1:
+            guesses["constant velocity"] = constant_velocity(history, steps)
+        by_mark[mark] = {name: trace_errors(guess, path[1:]) for name, guess in guesses.items()}
+    names = [name for name in ("plan", "stay", "constant velocity", "straight line") if all(name in e for e in by_mark.values())]
+    notes = []
+    if not truth.moving:
+        notes.append("No mark really moves; the errors are those of the marks that the plan moves.")
+    if "constant velocity" not in names:
+        notes.append("Nothing before this frame tells of a velocity.")
+    if truth.lost:
+        notes.append(f"Not known of marks {', '.join(map(str, truth.lost))}.")
+    return ComparisonRecord(
+        source=truth.source,
+        marks=measured,
+        planned=sorted(planned),
+        right_marks=set(planned) == set(truth.moving),
+        errors={name: _record(_mean([errors[name] for errors in by_mark.values()])) for name in names},
+        by_mark={str(mark): _record(errors["plan"]) for mark, errors in by_mark.items()},
+        note=" ".join(notes),
+    )
+
+
+def _as_long(path: tuple[Point, ...], steps: int) -> np.ndarray:
+    """The positions after each of these steps: [steps, 2]; the last one is held."""
+    points = np.array([(point.x, point.y) for point in path[1 : steps + 1]] or [(path[0].x, path[0].y)])
+    return np.concatenate([points, np.repeat(points[-1:], steps - len(points), axis=0)])
+
+
+def _mean(errors: list[TraceErrors]) -> TraceErrors:
+    return TraceErrors(*(float(np.mean([getattr(e, field.name) for e in errors])) for field in fields(TraceErrors)))
+
+
+def _record(errors: TraceErrors) -> ErrorRecord:
+    percent = errors.percent()
+    return ErrorRecord(
+        ade=round(errors.ade, 2),
+        fde=round(errors.fde, 2),
+        frechet=round(errors.frechet, 2),
+        ade_percent=round(percent["ade"], 2),
+        fde_percent=round(percent["fde"], 2),
+        frechet_percent=round(percent["frechet"], 2),
+        hit4=round(errors.hit4, 3),
+        hit8=round(errors.hit8, 3),
+        hit16=round(errors.hit16, 3),
+    )
