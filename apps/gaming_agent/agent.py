@@ -22,7 +22,7 @@ from core.engine import Engine
 from core.errors import UserError
 from core.skills import DIRECTIONS, Direction, Move, Refusal, format_move, move_prompt, parse_move
 
-Policy = Literal["model", "random", "shortest", "person"]
+Policy = Literal["model", "shortest", "random", "person"]
 Looks = Literal["default", "training", "held-out"]
 Outcome = Literal["moved", "collected", "blocked", "refused"]
 
@@ -229,6 +229,10 @@ class GamingAgent:
         self._requested = model if isinstance(model, str) else model.name
         self.note = f"Model: {self._requested}, loaded at its first move."
         """Which model was taken and why, or why there is none."""
+
+    @property
+    def loaded(self) -> bool:
+        return self._engine is not None
 
     def load(self) -> Player:
         """Raises UserError where the model cannot be had, or was never taught to play."""
