@@ -1,0 +1,112 @@
+"""Training conversations from LLaVA-style JSON, the form of Magma-820K and of our own Trace-of-Mark tool.
+
+``[{"image": NAME or [NAME, ...], "conversations": [{"from": "human" | "gpt", "value": TEXT}, ...]}, ...]``. ``<image>``
+in a text only says that the pictures come with it; they always stand before the first question, as in Magma's prompts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.data import Dataset
+
+from core.conversation import SYSTEM
+from core.errors import UserError
+from core.images import open_image
+from core.magma import MagmaProcessor, Message
+
+ROLES = {"human": "user", "gpt": "assistant"}
+MARKER = "<image>"
+
+
+@dataclass(frozen=True)
+class Example:
+    """Paths of the pictures and (role, text) of each turn, a question first, then replies and questions by turns."""
+
+    images: tuple[Path, ...]
+    turns: tuple[tuple[str, str], ...]
+
+    def messages(self) -> list[Message]:
+        """Opens the pictures. Raises UserError for one that cannot be read."""
+        pictures = tuple(open_image(path) for path in self.images)
+        messages = [Message("system", SYSTEM)]
+        for place, (role, text) in enumerate(self.turns):
+            messages.append(Message(role, text, () if place else pictures))
+        return messages
+
+
+def read_examples(path: Path, images: Path) -> list[Example]:
+    """The file's examples; names of pictures are relative to ``images`` and must stay inside it.
+
+    Raises UserError that names the first example that is not of the form, or whose picture is not there.
+    """
+    try:
+        rows = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"{path} holds no list of examples.")
+    root = Path(images).resolve()
+    examples = []
+    for number, row in enumerate(rows):
+        try:
+            examples.append(_example(row, root))
+        except ValueError as error:
+            raise UserError(f"{path}, example {number}: {error}.") from error
+    return examples
+
+
+def _example(row: object, root: Path) -> Example:
+    if not isinstance(row, dict):
+        raise ValueError("it is no object")
+    names = row.get("image", [])
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("image is neither a name nor a list of names")
+    paths = tuple((root / name).resolve() for name in names)
+    for name, path in zip(names, paths, strict=True):
+        if not path.is_relative_to(root):
+            raise ValueError(f"the picture {name} lies outside the folder of pictures")
+        if not path.is_file():
+            raise ValueError(f"the picture {name} is not there")
+    said = row.get("conversations")
+    if not isinstance(said, list) or len(said) < 2 or len(said) % 2:
+        raise ValueError("conversations is no list of questions, each with its reply")
+    turns = []
+    for place, turn in enumerate(said):
+        speaker, value = (turn.get("from"), turn.get("value")) if isinstance(turn, dict) else (None, None)
+        if speaker != ("human", "gpt")[place % 2] or not isinstance(value, str):
+            raise ValueError(f"turn {place} is no text by {('human', 'gpt')[place % 2]}")
+        # Only in questions: in a reply it would be text to learn.
+        text = value.replace(MARKER, "").strip() if speaker == "human" else value
+        turns.append((ROLES[speaker], text))
+    return Example(paths, tuple(turns))
+
+
+class Examples(Dataset):
+    """Examples as a dataset whose items are conversations."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> list[Message]:
+        return self._examples[index].messages()
+
+
+class Collator:
+    """Conversations to the model's inputs, with labels on the replies alone."""
+
+    def __init__(self, processor: MagmaProcessor) -> None:
+        self._processor = processor
+
+    def __call__(self, conversations: Sequence[Sequence[Message]]) -> dict[str, torch.Tensor]:
+        return dict(self._processor(conversations, add_generation_prompt=False, labels=True))

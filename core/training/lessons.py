@@ -1,0 +1,81 @@
+"""What a model from nothing learns from: pictures, what stands where on them, and turns of question and reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+
+from core.geometry import Point
+
+Layers = Mapping[str, tuple[str, ...]]
+"""Layer -> the names that a spot of it can have."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Something that stands at ``point`` of the picture, in the unit frame: ``name`` on its layer."""
+
+    layer: str
+    name: str
+    point: Point
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A picture, its spots, and (question, reply) pairs that may be asked in any order."""
+
+    picture: Image.Image
+    spots: tuple[Spot, ...]
+    turns: tuple[tuple[str, str], ...]
+
+
+def spot_targets(spots: tuple[Spot, ...], layers: Layers, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the cells of the feature map should know.
+
+    Names: int64 [layers, cells, cells], 0 where the layer has no spot in the cell, else 1 + the name's place.
+    Places: float32 [cells, cells, 2], the spot's unit coordinates, NaN in cells without any.
+    """
+    names = np.zeros((len(layers), cells, cells), np.int64)
+    places = np.full((cells, cells, 2), np.nan, np.float32)
+    order = list(layers)
+    for spot in spots:
+        column, row = (min(max(int(v * cells), 0), cells - 1) for v in (spot.point.x, spot.point.y))
+        names[order.index(spot.layer), row, column] = 1 + layers[spot.layer].index(spot.name)
+        places[row, column] = spot.point.x, spot.point.y
+    return names, places
+
+
+class SpotHead(nn.Module):
+    """A linear reading of every cell, thrown away after training: what stands in it, and where exactly."""
+
+    def __init__(self, width: int, layers: Layers) -> None:
+        super().__init__()
+        self._sizes = [1 + len(names) for names in layers.values()]
+        self.names = nn.Linear(width, sum(self._sizes))
+        self.places = nn.Linear(width, 2)
+
+    def loss(self, features: torch.Tensor, names: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """``features`` [B, cells, cells, width]; targets as ``spot_targets`` gives them, batched."""
+        total = features.new_zeros(())
+        for layer, logits in enumerate(self.names(features).float().split(self._sizes, dim=-1)):
+            wanted = names[:, layer]
+            losses = functional.cross_entropy(logits.flatten(0, 2), wanted.flatten(), reduction="none")
+            there = (wanted.flatten() > 0).float()
+            # As much weight on what is there as on the far more numerous cells where nothing is.
+            total = total + (losses * there).sum() / there.sum().clamp(min=1) + (losses * (1 - there)).mean() * 4
+        known = ~places[..., 0].isnan()
+        if known.any():
+            off = functional.smooth_l1_loss(self.places(features).float()[known], places[known], beta=0.02)
+            total = total + 20 * off
+        return total
+
+    def read(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Names [B, layers, cells, cells] as ``spot_targets`` numbers them, places [B, cells, cells, 2]."""
+        logits = self.names(features).split(self._sizes, dim=-1)
+        return torch.stack([layer.argmax(dim=-1) for layer in logits], dim=1), self.places(features)
