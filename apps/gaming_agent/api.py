@@ -80,8 +80,7 @@ def add_api(agent: GamingAgent) -> None:
             blocks: Green blocks on the board at once.
             obstacles: Cells that cannot be entered.
             steps: Steps until the game is over.
-            permute_marks: Number the marks around the robot anew at every step, instead of 1 up, 2 down, 3 left, 4
-                right.
+            permute_marks: Number the marks anew at every step, instead of 1 up, 2 down, 3 left, 4 right.
             looks: How the board is drawn: "default", or by the seed in a look for "training" or a "held-out" one.
         """
         settings = GameSettings(seed, size, blocks, obstacles, steps, permute_marks, looks)
@@ -93,8 +92,7 @@ def add_api(agent: GamingAgent) -> None:
 
         Args:
             game: The "game" that new_game or the step before gave.
-            reply: For a game of policy "person": the number of the mark to move to, such as "3". One that cannot be
-                read costs the step. The other policies reply by themselves.
+            reply: The number of the mark to move to, such as "3", if you play. The other policies reply by themselves.
         """
         episode = replay(game)
         if bool(reply) != (episode.policy == "person"):
@@ -127,7 +125,7 @@ def add_api(agent: GamingAgent) -> None:
             blocks: Green blocks on the board at once.
             obstacles: Cells that cannot be entered.
             steps: Steps of each game.
-            permute_marks: Number the marks around the robot anew at every step.
+            permute_marks: Number the marks anew at every step, instead of 1 up, 2 down, 3 left, 4 right.
             looks: How the board is drawn: "default", or by the seed in a look for "training" or a "held-out" one.
         """
         if policy == "person":

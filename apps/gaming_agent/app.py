@@ -71,7 +71,7 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Play"), gr.Row(equal_height=False):
                 with gr.Column(scale=5, min_width=340):
-                    board = gr.HTML(elem_id="board", padding=False)
+                    board = gr.HTML(elem_id="board")
                     with gr.Row(visible=False, elem_id="pad") as pad:
                         arrows = {
                             direction: gr.Button(arrow, elem_id=f"move-{direction}", min_width=60, size="lg")
@@ -83,17 +83,14 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
                         step = gr.Button("Step", interactive=False, elem_id="step", min_width=80)
                         reset = gr.Button("Reset", interactive=False, elem_id="reset", min_width=80)
                     speed = gr.Slider(1, 20, 8, step=1, label="Speed, moves per second at most", elem_id="speed")
+                    with gr.Row(equal_height=True):
+                        seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=120, elem_id="seed")
+                        other_seed = gr.Button("Another seed", min_width=120, elem_id="other-seed")
                 with gr.Column(scale=6, min_width=420):
-                    with gr.Row():
-                        policy = gr.Radio(
-                            choices(get_args(Policy)), value="model", label="Who plays", elem_id="policy", min_width=400
-                        )
-                        with gr.Column(scale=0, min_width=150):
-                            seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
-                            other_seed = gr.Button("Another seed", size="sm", elem_id="other-seed")
-                    panel = gr.HTML(elem_id="panel", padding=False)
+                    policy = gr.Radio(choices(get_args(Policy)), value="model", label="Who plays", elem_id="policy")
                     with gr.Accordion("Board and marks", open=False, elem_id="rules"):
                         rules = rule_inputs()
+                    panel = gr.HTML(elem_id="panel")
             with gr.Tab("Leaderboard"):
                 leaderboard = LeaderboardTab()
             with gr.Tab("Recording"):
@@ -146,7 +143,7 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
             return restored(visit_) | {visit: visit_}
 
         @page.toasts
-        def new_game(visit_: Visit, *given: Any) -> dict[Any, Any]:
+        def begin_game(visit_: Visit, *given: Any) -> dict[Any, Any]:
             episode = read_game(*given)
             visit_.begin(episode)
             return show(visit_) | control(visit_)
@@ -171,18 +168,21 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
                 yield control(visit_)
 
         @page.toasts
-        def one_step(visit_: Visit, said: Direction | None = None) -> Generator[dict[Any, Any], None, None]:
-            episode = visit_.episode
-            yield {notes: before(episode)}
+        def one_step(visit_: Visit) -> Generator[dict[Any, Any], None, None]:
+            yield {notes: before(visit_.episode)}
             try:
-                with episode.turn:
-                    reply = format_move(Move(said), episode.view.marks) if said else ""
-                    agent.step(episode, reply)
-                    update = show(visit_)
+                agent.step(visit_.episode)
             except Exception:
                 yield {notes: cards.notes(agent.note)}
                 raise
-            yield update | control(visit_) if episode.over else update
+            yield show(visit_) | control(visit_)
+
+        @page.toasts
+        def own_move(direction: Direction, visit_: Visit) -> dict[Any, Any]:
+            episode = visit_.episode
+            with episode.turn:  # of two keys pressed at once, the later one is shown last
+                agent.step(episode, format_move(Move(direction), episode.view.marks))
+                return show(visit_)
 
         def pause_game(visit_: Visit) -> dict[Any, Any]:
             visit_.running = None
@@ -197,20 +197,20 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
         start.click(run, [visit, speed], [*shown, *controls], **many)
         step.click(one_step, visit, [*shown, *controls], **many)
         for direction, button in arrows.items():
-            button.click(partial(one_step, said=direction), visit, [*shown, *controls], **many)
+            button.click(partial(own_move, direction), visit, shown, **many)
         pause.click(pause_game, visit, controls, **quick)
         speed.input(lambda visit_, value: visit_.pace(value), [visit, speed], None, trigger_mode="always_last", **quick)
-        reset.click(new_game, [visit, *game_inputs], [*shown, *controls], **quick)
+        reset.click(begin_game, [visit, *game_inputs], [*shown, *controls], **quick)
         gr.on(
             [chosen.input for chosen in game_inputs],
-            new_game,
+            begin_game,
             [visit, *game_inputs],
             [*shown, *controls],
             trigger_mode="always_last",
             **quick,
         )
         other_seed.click(lambda: secrets.randbelow(10_000), None, seed, **quick).then(
-            new_game, [visit, *game_inputs], [*shown, *controls], **quick
+            begin_game, [visit, *game_inputs], [*shown, *controls], **quick
         )
         leaderboard.wire(agent, game_inputs, read_settings)
         recording.wire(visit)

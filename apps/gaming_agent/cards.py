@@ -61,9 +61,9 @@ def figures(episode: Episode) -> str:
     tiles = {
         "step": f"{taken}<small>/{episode.settings.steps}</small>",
         "blocks": f"{episode.score}",
-        "shortest path": f"{episode.shortest}",
-        "of the shortest path": "\u2013" if share is None else f"{share:.0f}<small> %</small>",
-        "blocks per 100 steps": f"{100 * episode.score / taken:.1f}" if taken else "\u2013",
+        "shortest": f"{episode.shortest}",
+        "of shortest": "\u2013" if share is None else f"{share:.0f}<small> %</small>",
+        "per 100 steps": f"{100 * episode.score / taken:.1f}" if taken else "\u2013",
         "refusals": f"{episode.refusals}",
         "last reply": "\u2013" if seconds is None else f"{1000 * seconds:.0f}<small> ms</small>",
     }
