@@ -12,6 +12,7 @@ from PIL import Image
 
 from apps.robot_planner import model_free
 from apps.robot_planner.actions import ActionRecord, action_record
+from apps.robot_planner.objects import look
 from apps.robot_planner.observation import Observation
 from apps.robot_planner.truth import ComparisonRecord, Truth, compare, follow
 from core.engine import Engine
@@ -204,8 +205,8 @@ class RobotPlanner:
         return self.notes
 
     def propose(self, observation: Observation, count: int = DEFAULT_MARKS, seed: int = 0) -> dict[int, Point]:
-        """Marks on what moves, where later frames are given, and on what stands out; a simulated scene brings its
-        own."""
+        """Marks on what moves, where later frames are given, and on things that stand out; a simulated scene brings
+        its own."""
         _in_range("The number of marks", count, 1, MAX_MARKS)
         if observation.scene is not None:
             return observation.scene.marks
@@ -214,7 +215,8 @@ class RobotPlanner:
         height, width = frames[0].shape[:2]
         factor = observation.image.width / width, observation.image.height / height
         marks = propose_marks(chosen, count, seed)
-        return {mark: Point(point.x * factor[0], point.y * factor[1]) for mark, point in marks.items()}
+        marks = {mark: Point(point.x * factor[0], point.y * factor[1]) for mark, point in marks.items()}
+        return marks if observation.following else _on_things(observation.image, marks)
 
     def plan(
         self,
@@ -288,7 +290,9 @@ class RobotPlanner:
         """The 7-DoF action for the frame, without marks."""
         if engine is None or "robot_action" not in engine.skills:
             name = engine.name if engine else "no model"
-            return replace(step, action_reason=f"A 7-DoF action needs a checkpoint that has the skill; there is {name}.")
+            return replace(
+                step, action_reason=f"A 7-DoF action needs a checkpoint that has the skill; there is {name}."
+            )
         yield clock.begin("choosing the action")
         reply = yield from passing_on(
             engine.stream(robot_action_prompt(observation.image, step.task)), lambda piece: "choosing the action"
@@ -299,8 +303,22 @@ class RobotPlanner:
         return replace(step, action=action_record(action, step.options.statistics, step.options.dataset))
 
 
+def _on_things(image: Image.Image, marks: Mapping[int, Point]) -> dict[int, Point]:
+    """Marks moved to the things that are seen on a picture, the largest first, and to a gripper; the others stay."""
+    seen = look(image)
+    wanted = [thing.centre for thing in sorted(seen.things, key=lambda thing: -thing.area)]
+    wanted = ([seen.gripper] if seen.gripper else []) + wanted
+    free = dict(marks)
+    moved = {}
+    for point in wanted[: len(marks)]:
+        nearest = min(free, key=lambda mark: point.distance(free[mark]))
+        del free[nearest]
+        moved[nearest] = point
+    return dict(sorted((moved | free).items()))
+
+
 def marked_frame(image: Image.Image, marks: Mapping[int, Point]) -> Image.Image:
-    """The picture as a model sees it: on the 256 x 256 grid, the marks drawn after scaling so that they stay legible."""
+    """The picture as a model sees it: on the 256 x 256 grid, the marks drawn after scaling so that they are legible."""
     scale = GRID / image.width, GRID / image.height
     points = {mark: Point(point.x * scale[0], point.y * scale[1]) for mark, point in marks.items()}
     return draw_points(image.resize((GRID, GRID)), points)
@@ -383,7 +401,9 @@ def _clean(task: str) -> str:
         raise UserError('Say what the robot should do, for example "push the red block to the left edge".')
     task = " ".join(task.split())
     if len(task) > MAX_TASK:
-        raise UserError(f"The task is {len(task):,} characters long; at most {MAX_TASK} are read. Say it in a sentence.")
+        raise UserError(
+            f"The task is {len(task):,} characters long; at most {MAX_TASK} are read. Say it in a sentence."
+        )
     return task.rstrip(".")
 
 
@@ -395,7 +415,9 @@ def _on_picture(marks: Mapping[int, Point], size: Size) -> dict[int, Point]:
         if not 1 <= mark <= 9999:
             raise UserError(f"Mark {mark}: numbers of marks go from 1 to 9999.")
         if not (0 <= point.x <= size[0] and 0 <= point.y <= size[1]):
-            raise UserError(f"Mark {mark} at ({point.x:g}, {point.y:g}) is not on the picture of {size[0]} x {size[1]}.")
+            raise UserError(
+                f"Mark {mark} at ({point.x:g}, {point.y:g}) is not on the picture of {size[0]} x {size[1]}."
+            )
     return dict(sorted(marks.items()))
 
 

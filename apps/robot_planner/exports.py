@@ -22,9 +22,7 @@ def rows(record: StepRecord) -> list[list[float]]:
     return [
         [trace["mark"], step, frame, round(frame / record["frames_per_second"], 3), *pixels, *grid]
         for trace in record["traces"]
-        for step, (frame, pixels, grid) in enumerate(
-            zip(trace["frames"], trace["pixels"], trace["grid"], strict=True)
-        )
+        for step, (frame, pixels, grid) in enumerate(zip(trace["frames"], trace["pixels"], trace["grid"], strict=True))
     ]
 
 

@@ -46,7 +46,9 @@ def film(step: Step, observation: Observation, side: int) -> Iterator[Image.Imag
     captions = {f"planned: {step.planner}": {mark: path for mark, path in step.paths.items()}}
     if step.truth is not None:
         captions[f"what happened: {step.truth.source}"] = {
-            mark: tuple(Point(x, y) for x, y in path) for mark, path in step.truth.paths.items() if mark in step.paths or mark in step.truth.moving
+            mark: tuple(Point(x, y) for x, y in path)
+            for mark, path in step.truth.paths.items()
+            if mark in step.paths or mark in step.truth.moving
         }
     view = _view(observation.image.size, (frames[0].shape[1], frames[0].shape[0]), side, len(captions))
     last = step.frames_at[-1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from PIL import Image
 
@@ -163,7 +164,7 @@ def _shares(
         return tuple(step / steps for step in range(steps + 1))
     start = Point(0.0, 0.0)
     way = [motion.carried(start, step / 64, approach) for step in range(65)]
-    length = sum(math.hypot((b.x - a.x) / size[0], (b.y - a.y) / size[1]) for a, b in zip(way, way[1:], strict=False))
+    length = sum(math.hypot((b.x - a.x) / size[0], (b.y - a.y) / size[1]) for a, b in pairwise(way))
     needed = max(1.0, length * GRID / speed / (1 - approach))
     return tuple(min(1.0, step / needed) for step in range(steps + 1))
 
@@ -199,7 +200,11 @@ def _goal(table: Table, thing: Thing, goal: Goal, anchors: list[Thing]) -> Place
         x, y = across - anchor_across, deep - anchor_deep
         length = math.hypot(x, y) or 1.0
         reach = apart if goal.kind == "towards" else length + STRIDE
-        return _within(anchor_across + x / length * reach, margin), _within(anchor_deep + y / length * reach, margin), 0.0
+        return (
+            _within(anchor_across + x / length * reach, margin),
+            _within(anchor_deep + y / length * reach, margin),
+            0.0,
+        )
     side = {
         "left of": (-1, 0), "right of": (1, 0), "behind": (0, -1), "in front of": (0, 1),
         "beside": (-1 if anchor_across > 0.5 else 1, 0),  # the side with more room
@@ -274,11 +279,11 @@ def _range(values: list[float]) -> tuple[float, float]:
 
 def _sentence(description: Description, found: Found) -> str:
     thing = found.thing
-    doubt = "" if found.confidence >= SURE else " (not sure)"
+    doubt = "" if found.confidence >= SURE else ", which is not much"
     ignored = f" {description.unknown!r} says nothing to it." if description.unknown else ""
     return (
-        f"\u201c{description.words}\u201d: a {thing.colour} thing at {_at(thing.centre)}, {found.confidence:.0%}{doubt}."
-        f"{ignored}"
+        f"\u201c{description.words}\u201d: a {thing.colour} thing at {_at(thing.centre)}, {found.confidence:.0%} sure"
+        f"{doubt}.{ignored}"
     )
 
 

@@ -52,8 +52,8 @@ class Thing:
 @dataclass(frozen=True)
 class Surroundings:
     """A picture's things; ``table`` is the part of the picture, bool [h, w] at the working size, that they may lie on
-    (things included), ``scale`` the pixels of the picture for each of the working size, in x and y, and ``gripper`` the tip
-    of a robot arm in pixels, where one is seen."""
+    (things included), ``scale`` the pixels of the picture for each of the working size, in x and y, and ``gripper`` the
+    tip of a robot arm in pixels, where one is seen."""
 
     things: tuple[Thing, ...]
     table: np.ndarray = field(repr=False, compare=False)
@@ -144,7 +144,7 @@ def _without_shadows(regions: list[np.ndarray], rgb: np.ndarray, modes: np.ndarr
 
 
 def _merged(regions: list[np.ndarray], lab: np.ndarray) -> list[np.ndarray]:
-    """Joins the sides of one thing: neighbours of one hue, or of none and nearly one lightness, and what lies within."""
+    """Joins the sides of one thing: neighbours of one hue, or of none and about one lightness, and what lies within."""
     tints = [np.median(lab[region], axis=0) for region in regions]
     hulls = [_hull(region) for region in regions]
     group = list(range(len(regions)))
@@ -226,7 +226,9 @@ def _thing(mask: np.ndarray, lab: np.ndarray, names: np.ndarray, scale: tuple[fl
     rows, columns = np.nonzero(mask)
     left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
     ring = _grown(mask, 7) & ~mask
-    apart = np.linalg.norm((np.median(lab[mask], axis=0) - np.median(lab[ring], axis=0)) * _WEIGHTS) if ring.any() else 0
+    apart = (
+        np.linalg.norm((np.median(lab[mask], axis=0) - np.median(lab[ring], axis=0)) * _WEIGHTS) if ring.any() else 0
+    )
     return Thing(
         mask,
         Box(left * scale[0], top * scale[1], right * scale[0], bottom * scale[1]),
@@ -250,7 +252,7 @@ def shapes(mask: np.ndarray, scale: tuple[float, float] = (1.0, 1.0)) -> dict[Sh
     rectangle = area / max(one * other, 1e-6)
     triangle_area, _ = cv2.minEnclosingTriangle(hull)
     triangle = area / max(triangle_area, 1e-6)
-    x, y, width, height = cv2.boundingRect(outline)
+    _, _, width, height = cv2.boundingRect(outline)
     tall = height / max(width, 1e-6)
     return {
         "ball": _bell(circularity, 0.95, 0.07) * _bell(tall, 1.0, 0.2),
@@ -270,7 +272,9 @@ def _table(lab: np.ndarray, modes: np.ndarray, unlike: np.ndarray) -> np.ndarray
     """The hull of the background that fills the middle and the front of the picture: one mode, and those near it."""
     height, width = unlike.shape
     nearest = np.linalg.norm((lab[:, :, None] - modes) * _WEIGHTS, axis=-1).argmin(-1)
-    front = nearest[height // 2 :, width // 8 : width - width // 8][~unlike[height // 2 :, width // 8 : width - width // 8]]
+    front = nearest[height // 2 :, width // 8 : width - width // 8][
+        ~unlike[height // 2 :, width // 8 : width - width // 8]
+    ]
     if not front.size:
         return np.ones_like(unlike)
     main = modes[np.bincount(front, minlength=len(modes)).argmax()]

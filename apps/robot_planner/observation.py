@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from apps.robot_planner.tabletop import STEPS, Scene, make_scene
 from core.errors import UserError
 from core.images import open_image
-from core.video import about_clip, read_clip
+from core.video import MAX_SIDE, about_clip, read_clip
 
 Kind = Literal["picture", "video", "simulated tabletop"]
 
@@ -45,12 +46,24 @@ class Observation:
     at: float = 0.0
     scene: Scene | None = None
 
-    def frames(self) -> list[np.ndarray]:
-        """The image, at the size of the frames that follow, and those frames."""
+    @property
+    def steady(self) -> bool:
+        """Whether the camera is known to stand still."""
+        return self.scene is not None and not self.scene.shake.any()
+
+    def frames(self, side: int = MAX_SIDE) -> list[np.ndarray]:
+        """The image and the frames that follow, all of the size of those, or smaller: at most ``side`` pixels on the
+        longer side."""
         if not self.following:
             return [np.asarray(self.image)]
         height, width = self.following[0].shape[:2]
-        return [np.asarray(self.image.resize((width, height), Image.Resampling.BOX)), *self.following]
+        factor = min(1.0, side / max(width, height))
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        first = np.asarray(self.image.resize(size, Image.Resampling.BOX))
+        rest = self.following
+        if factor < 1:
+            rest = tuple(cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in rest)
+        return [first, *rest]
 
     def frame_of(self, step: int, steps: int) -> int:
         """The index in ``frames()`` of the moment after this many of a plan's steps; it may lie past their end."""

@@ -1,6 +1,6 @@
 """The robot planner on the command line.
 
-python -m apps.robot_planner.plan --input FILE --task TEXT [--marks N --speed S --steps K] --out plan.mp4 --json plan.json
+python -m apps.robot_planner.plan --input FILE --task TEXT [--marks N --speed S --steps K] --out OUT.mp4 --json OUT.json
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ def summary(step: Step) -> str:
     if step.comparison:
         lines.append(f"against the truth ({step.comparison['source']}), in cells of the 256 grid:")
         for name, errors in step.comparison["errors"].items():
-            lines.append(f"  {name:18s} ADE {errors['ade']:6.1f}  FDE {errors['fde']:6.1f}  hit@8 {errors['hit8']:4.0%}")
+            lines.append(
+                f"  {name:18s} ADE {errors['ade']:6.1f}  FDE {errors['fde']:6.1f}  hit@8 {errors['hit8']:4.0%}"
+            )
     if step.action:
         shown = step.action["values"] or step.action["normalised"]
         lines.append("action: " + ", ".join(f"{name} {value:+.4f}" for name, value in zip(NAMES, shown, strict=True)))
@@ -131,15 +133,21 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--scene", type=int, metavar="SEED", help="a simulated tabletop instead; brings its own task")
     parser.add_argument("--task", help='what the robot does, such as "push the red block to the left edge"')
     parser.add_argument("--marks", type=int, default=DEFAULT_MARKS, help="how many are proposed (default: %(default)s)")
-    parser.add_argument("--speed", type=float, help="mean step on the 256 grid (default: 8 for a model, else as needed)")
+    parser.add_argument(
+        "--speed", type=float, help="mean step on the 256 grid (default: 8 for a model, else as needed)"
+    )
     parser.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="(default: %(default)s)")
     parser.add_argument("--frame", type=int, help="the video's frame to plan from, counted from 0 (default: the first)")
-    parser.add_argument("--seconds", type=float, help="of the video that the steps cover (default: the rest, at most 4)")
+    parser.add_argument(
+        "--seconds", type=float, help="of the video that the steps cover (default: the rest, at most 4)"
+    )
     parser.add_argument("--planner", choices=("auto", "model", "model-free"), default="auto")
     add_model_argument(parser)
     parser.add_argument("--seed", type=int, default=0, help="decides which marks are proposed (default: %(default)s)")
     parser.add_argument("--action", action="store_true", help="also the 7-DoF action, where the checkpoint can")
-    parser.add_argument("--statistics", metavar="JSON", help="dataset_statistics.json, which gives the action its units")
+    parser.add_argument(
+        "--statistics", metavar="JSON", help="dataset_statistics.json, which gives the action its units"
+    )
     parser.add_argument("--dataset", help="the data set whose statistics count, such as bridge_orig")
     parser.add_argument("--out", metavar="MP4", help="write the film of the plan")
     parser.add_argument("--gif", metavar="GIF", help="write it as a GIF")

@@ -21,9 +21,7 @@ class Table:
     def __init__(self, mask: np.ndarray, scale: tuple[float, float]) -> None:
         outline = cv2.convexHull(np.argwhere(mask)[:, ::-1].astype(np.float32))
         left, top, width, height = cv2.boundingRect(outline)
-        corners = np.float32(
-            [(left, top), (left + width, top), (left + width, top + height), (left, top + height)]
-        )
+        corners = np.float32([(left, top), (left + width, top), (left + width, top + height), (left, top + height)])
         if len(outline) > 4:
             corners = _quadrilateral(outline, corners)
         square = np.float32([(0, 0), (1, 0), (1, 1), (0, 1)])

@@ -44,7 +44,9 @@ _SLIDE = "push|slide|move|shift|drag|pull|bring|roll|nudge|sweep|guide|send"
 _CARRY = "put|place|set|lay|drop|stack|transfer|carry|take"
 _LIFT = "pick up|pick|lift up|lift|raise|grasp|grab|take up|hold up"
 _VERB = re.compile(rf"\b(?:(?P<lift>{_LIFT})|(?P<carry>{_CARRY})|(?P<slide>{_SLIDE}))\b")
-_POLITE = re.compile(r"^(?:please |can you |could you |would you |the robot (?:should|must|has to|is to) |now |robot,? )+")
+_POLITE = re.compile(
+    r"^(?:please |can you |could you |would you |the robot (?:should|must|has to|is to) |now |robot,? )+"
+)
 _SIDE = r"left|right|top|bottom|back|front|rear|far|near|upper|lower"
 _SURFACE = r"(?:table(?:top)?|desk|counter|surface|board|mat|picture|image|scene|frame|workspace)"
 _TO = r"(?:\b(?:in)?to|\btowards?|\bagainst|\bat|\bon(?:to)?|\bnear|\bover to|\bby)\s+"
@@ -186,7 +188,9 @@ def describe(phrase: str) -> Description:
             size = _SIZES[word]
         elif word in _PLACES:
             place = _sum(place, _PLACES[word])
-        elif word in COLOUR_WORDS and not (word == "orange" and position == len(words) - 1 and len(words) > 1 and colour):
+        elif word in COLOUR_WORDS and not (
+            word == "orange" and position == len(words) - 1 and len(words) > 1 and colour
+        ):
             colour = COLOUR_WORDS[word]
         elif (noun := _noun(word)) is not None:
             shape, unknown = SHAPE_WORDS[noun], ""

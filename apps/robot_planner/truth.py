@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, fields
-from typing import Literal, TypedDict
+from typing import TypedDict
 
+import cv2
 import numpy as np
 
 from apps.robot_planner.observation import Observation
@@ -23,7 +24,9 @@ from core.traces import (
 )
 from core.traces.selecting import MOVING_STEP
 
-Baseline = Literal["plan", "stay", "constant velocity", "straight line"]
+TRACKING_SIDE = 384
+"""Pixels of the longer side at which marks are followed."""
+
 Paths = Mapping[int, tuple[Point, ...]]
 """Mark -> its position now and after each step, in pixels of the picture."""
 
@@ -69,16 +72,18 @@ class Truth:
     lost: tuple[int, ...] = ()
 
 
-def follow(
-    observation: Observation, marks: Mapping[int, Point], steps: int
-) -> Generator[int, None, Truth | None]:
+def follow(observation: Observation, marks: Mapping[int, Point], steps: int) -> Generator[int, None, Truth | None]:
     """Track the marks through the frames that follow, yielding the count of frames done; None where none follow."""
-    frames = observation.frames()
+    frames = observation.frames(TRACKING_SIDE)
     if len(frames) < 2:
         return None
     numbers = sorted(marks)
     size = frames[0].shape[1], frames[0].shape[0]
     factor = np.array([observation.image.width / size[0], observation.image.height / size[1]])
+    known = _simulated(observation, marks, steps)
+    if observation.steady and len(known) == len(marks):
+        moving = tuple(mark for mark in observation.scene.moving if mark in known)
+        return Truth(known, {mark: path[:1] for mark, path in known.items()}, np.eye(3)[None], moving, "simulated")
     points = np.array([(marks[mark].x, marks[mark].y) for mark in numbers], np.float32).reshape(-1, 2) / factor
     tracked = yield from track(frames, np.concatenate([points, grid_points(size)]).astype(np.float32))
     steady = stabilise(tracked, size)
@@ -87,7 +92,6 @@ def follow(
     indices = [observation.frame_of(step, steps) for step in range(steps + 1)]
     indices = [index for index in indices if index < len(frames)]
     paths, lost = {}, []
-    known = _simulated(observation, marks, steps)
     for column, mark in enumerate(numbers):
         if mark in known:
             paths[mark] = known[mark]
@@ -99,7 +103,7 @@ def follow(
             continue
         paths[mark] = steady.tracks.points[indices[:kept], column].astype(np.float64) * factor
     histories = yield from passing_on(
-        _histories(observation, {mark: points[numbers.index(mark)] for mark in paths}, factor, steps),
+        _histories(observation, frames[0], {mark: points[numbers.index(mark)] for mark in paths}, factor, steps),
         lambda count: len(frames) + count,
     )
     moving = tuple(mark for mark, path in paths.items() if _moves(path, observation.image.size))
@@ -108,7 +112,7 @@ def follow(
 
 
 def _simulated(observation: Observation, marks: Mapping[int, Point], steps: int) -> dict[int, np.ndarray]:
-    """The motion of the scene's own marks, which the simulator knows; one that a person moved is tracked like others."""
+    """The motion of the scene's own marks, which the simulator knows; what a person moved is tracked like others."""
     if observation.scene is None:
         return {}
     own = observation.scene.marks
@@ -120,15 +124,15 @@ def _simulated(observation: Observation, marks: Mapping[int, Point], steps: int)
 
 
 def _histories(
-    observation: Observation, points: Mapping[int, np.ndarray], factor: np.ndarray, steps: int
+    observation: Observation, first: np.ndarray, points: Mapping[int, np.ndarray], factor: np.ndarray, steps: int
 ) -> Generator[int, None, dict[int, np.ndarray]]:
     """Each mark a step ago and now, the camera's motion removed; only now where that was not seen."""
     back = max(1, observation.frame_of(1, steps))
-    frames = [observation.frames()[0], *reversed(observation.before[-back:])]
+    size = first.shape[1], first.shape[0]
+    frames = [first, *(cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in reversed(observation.before[-back:]))]
     now = {mark: point[None] * factor for mark, point in points.items()}
     if len(frames) < 2 or not points:
         return now
-    size = frames[0].shape[1], frames[0].shape[0]
     starts = np.concatenate([np.stack(list(points.values())), grid_points(size)]).astype(np.float32)
     tracks = stabilise((yield from track(frames, starts)), size).tracks
     share = back / (len(frames) - 1)  # fewer frames went before than a step has: the way is drawn out
@@ -164,7 +168,11 @@ def compare(planned: Paths, marks: Mapping[int, Point], truth: Truth, size: Size
         if len(history) > 1:
             guesses["constant velocity"] = constant_velocity(history, steps)
         by_mark[mark] = {name: trace_errors(guess, path[1:]) for name, guess in guesses.items()}
-    names = [name for name in ("plan", "stay", "constant velocity", "straight line") if all(name in e for e in by_mark.values())]
+    names = [
+        name
+        for name in ("plan", "stay", "constant velocity", "straight line")
+        if all(name in e for e in by_mark.values())
+    ]
     notes = []
     if not truth.moving:
         notes.append("No mark really moves; the errors are those of the marks that the plan moves.")
