@@ -18,14 +18,20 @@ from core.errors import UserError
 from core.geometry import Size
 from core.traces.regions import follow_surfaces, move
 
+TRACKERS = ("lucas-kanade", "cotracker3", "tapnext", "tapir")
+
 WINDOW = 21
 """Pixels: the side of the patch that Lucas-Kanade matches."""
 
 COARSEST = 32
 """Pixels: about the shorter side of the picture at the top of its pyramid, where large motions are small."""
 
-FORWARD_BACKWARD = 1 / 256
-"""Of the shorter side: a point that does not come back this near to where it was is lost."""
+FORWARD_BACKWARD = 1 / 2048
+"""Of the shorter side: a point that does not come back this near to where it was is lost. On a real clip a looser check
+lets faint textures follow shadows, and gains nothing elsewhere."""
+
+DRIFT = 1 / 256
+"""Of the shorter side: what a look at the first frame corrects; a point found further off is another one."""
 
 LIKENESS = 0.5
 """Correlation of a point's surroundings with those on the first frame, below which it is hidden."""
@@ -72,7 +78,7 @@ def _lucas_kanade(frames: Sequence[np.ndarray], points: np.ndarray) -> Generator
     turned and scaled as the camera has moved since: what is followed drifts no more, and what was hidden is found
     again. A hidden point moves with the camera."""
     height, width = frames[0].shape[:2]
-    limit = FORWARD_BACKWARD * min(height, width)
+    limit, drift = FORWARD_BACKWARD * min(height, width), DRIFT * min(height, width)
     levels = max(0, round(np.log2(min(height, width) / COARSEST)))
     start = np.ascontiguousarray(points, np.float32).reshape(-1, 2) - np.float32(0.5)
     looks, colours = _surroundings(frames[0], start), _colours(frames[0], start)
@@ -94,7 +100,7 @@ def _lucas_kanade(frames: Sequence[np.ndarray], points: np.ndarray) -> Generator
         looks = _surroundings(first, origin)
         found, again = _step(first, after, origin, there, 1, limit)
         likeness = _correlation(looks, _surroundings(after, found))
-        near = np.linalg.norm(found - there, axis=1) <= limit
+        near = np.linalg.norm(found - there, axis=1) <= drift
         again &= likeness > np.where(held & near, LIKENESS, FOUND_AGAIN)
         again &= near | ~held
         now, seen = np.where(again[:, None], found, there), held | again
