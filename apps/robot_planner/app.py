@@ -219,7 +219,7 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
         statistics.change(list_datasets, statistics, dataset, preprocess=False, **quick)
 
         @page.toasts
-        def plan(
+        def run(
             visit_: Visit, text: str, edit_: Edit, frame_: int, seconds_: float | None, *given: Any
         ) -> Generator[Update, None, None]:
             if visit_.empty:
@@ -254,7 +254,7 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
 
         planning = gr.on(
             [submit.click, task.submit],
-            plan,
+            run,
             [visit, task, edit, frame, seconds, which, count, steps, speed, act, statistics, dataset],
             [*marked, progress, stop, notes, *pane.shown],
             concurrency_id=QUEUE,

@@ -33,7 +33,7 @@ REACH = 2.0
 """Pixels at the working size by which a mark may miss its thing."""
 GRIPPER_REACH = 0.06
 """Share of the picture's shorter side by which a mark may miss the gripper's tip."""
-LEAST_FIT = 0.25
+LEAST_FIT = 0.35
 SURE = 0.5
 
 Place = tuple[float, float, float]

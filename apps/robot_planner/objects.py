@@ -20,6 +20,8 @@ from core.geometry import Box, Point
 WORKING_SIDE = 320
 SMALLEST, LARGEST = 0.0008, 0.2
 """Shares of the picture that a thing may cover."""
+TOO_SMALL = 16
+"""Pixels of the shorter side at the working size, below which nothing is looked for."""
 UNLIKE = 11.0
 """How far in weighted CIELAB a colour lies from every background colour where a thing is."""
 ONE_SURFACE = 16.0
@@ -77,7 +79,9 @@ def look(image: Image.Image) -> Surroundings:
     size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
     small = np.asarray(image.resize(size, Image.Resampling.BOX))
     scale = image.width / size[0], image.height / size[1]
-    smooth = cv2.pyrMeanShiftFiltering(np.ascontiguousarray(small), 4, 10, maxLevel=0) if min(size) >= 16 else small
+    if min(size) < TOO_SMALL:
+        return Surroundings((), np.ones(small.shape[:2], bool), scale)
+    smooth = cv2.pyrMeanShiftFiltering(np.ascontiguousarray(small), 4, 10, maxLevel=0)
     lab = colours.to_lab(smooth)
     names = colours.likelihoods(smooth)
     modes, unlike = _background(lab)
@@ -116,10 +120,11 @@ def _background(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _regions(unlike: np.ndarray, names: np.ndarray) -> list[np.ndarray]:
     """Masks of connected regions of one colour name."""
     named = names.argmax(-1)
-    found = []
+    found, two = [], np.ones((2, 2), np.uint8)
     least = 0.3 * SMALLEST * unlike.size
     for name in np.unique(named[unlike]):
-        mask = cv2.morphologyEx(((named == name) & unlike).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        mask = cv2.erode(((named == name) & unlike).astype(np.uint8), two)
+        mask = cv2.dilate(mask, two, anchor=(0, 0))  # the anchor undoes the shift of an even kernel
         count, labels, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
         for label in range(1, count):
             if least <= statistics[label, cv2.CC_STAT_AREA] <= LARGEST * unlike.size:
@@ -224,7 +229,7 @@ def _hull(mask: np.ndarray) -> np.ndarray:
 
 def _thing(mask: np.ndarray, lab: np.ndarray, names: np.ndarray, scale: tuple[float, float]) -> Thing:
     rows, columns = np.nonzero(mask)
-    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    left, top, right, bottom = map(int, (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
     ring = _grown(mask, 7) & ~mask
     apart = (
         np.linalg.norm((np.median(lab[mask], axis=0) - np.median(lab[ring], axis=0)) * _WEIGHTS) if ring.any() else 0
@@ -232,7 +237,7 @@ def _thing(mask: np.ndarray, lab: np.ndarray, names: np.ndarray, scale: tuple[fl
     return Thing(
         mask,
         Box(left * scale[0], top * scale[1], right * scale[0], bottom * scale[1]),
-        Point((columns.mean() + 0.5) * scale[0], (rows.mean() + 0.5) * scale[1]),
+        Point((float(columns.mean()) + 0.5) * scale[0], (float(rows.mean()) + 0.5) * scale[1]),
         float(mask.mean()),
         dict(zip(colours.NAMES, map(float, names[mask].mean(0)), strict=True)),
         shapes(mask, scale),

@@ -181,22 +181,24 @@ def _sum(one: Direction, other: Direction) -> Direction:
 
 def describe(phrase: str) -> Description:
     """What a phrase such as "the small red block on the left" says."""
-    words = re.findall(r"[\w'-]+", phrase)
+    phrase = re.split(r"\s(?:from|off|out of|that|which|lying|standing)\s", phrase)[0]
+    listed = re.findall(r"[\w']+", phrase)
     colour, shape, size, place, unknown = None, None, 0, (0, 0), ""
-    for position, word in enumerate(words):
+    for word in listed:
+        noun = _noun(word)
         if word in _SIZES:
             size = _SIZES[word]
         elif word in _PLACES:
             place = _sum(place, _PLACES[word])
-        elif word in COLOUR_WORDS and not (
-            word == "orange" and position == len(words) - 1 and len(words) > 1 and colour
-        ):
+        elif word in COLOUR_WORDS and not (word == "orange" and colour):
             colour = COLOUR_WORDS[word]
-        elif (noun := _noun(word)) is not None:
+        elif noun is not None:
             shape, unknown = SHAPE_WORDS[noun], ""
         elif word not in _SILENT and shape is None:
             unknown = word
-    words = re.sub(r"^(?:the|a|an|my|that|this)\s+", "", " ".join(words))
+    if listed[-1:] == ["orange"]:  # the fruit
+        shape = SHAPE_WORDS["orange"]
+    words = re.sub(r"^(?:the|a|an|my|that|this)\s+", "", " ".join(listed))
     return Description(words, colour, shape, size, place, unknown)
 
 
