@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.robot_planner.colours import COLOUR_WORDS
@@ -95,6 +95,7 @@ words = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=200), st.lists(words, max_size=20).map(" ".join)))
 def test_any_text_is_a_task_or_a_reason(text):
     task = read_task(text)

@@ -9,7 +9,7 @@ import json
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -148,6 +148,7 @@ many_traces = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(many_traces, sizes)
 def test_every_reply_that_can_be_read_maps_onto_the_picture_and_back(listed, size):
     traces = Traces(tuple(Trace(mark, start, tuple(future)) for mark, (start, future) in listed.items()))
@@ -161,6 +162,7 @@ def test_every_reply_that_can_be_read_maps_onto_the_picture_and_back(listed, siz
         assert all(0 <= point.x <= size[0] and 0 <= point.y <= size[1] for point in paths[mark])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.integers(1, 99), st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=9), sizes)
 def test_marks_are_drawn_on_any_picture_as_the_model_sees_it(shares, size):
     marks = {mark: Point(x * size[0], y * size[1]) for mark, (x, y) in shares.items()}

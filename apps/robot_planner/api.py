@@ -1,7 +1,8 @@
 """The planner over HTTP and as MCP tools: /plan, /track and /propose_marks. Names, arguments and results are kept
 stable."""
 
-# No "from __future__ import annotations" here: gr.api reads the result's type itself, not its name.
+# No "from __future__ import annotations" here: gr.api reads the result's type itself, not its name. The result of a
+# generator is what it yields last; what it yields before tells of progress, and between two of them it can be stopped.
 
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TypedDict
 
 import gradio as gr
 
+from apps.robot_planner.actions import choose_statistics
 from apps.robot_planner.agent import (
     MarkRecord,
     Options,
@@ -21,15 +23,17 @@ from apps.robot_planner.observation import read_observation
 from apps.robot_planner.truth import follow
 from core import page
 from core.errors import UserError
-from core.generators import finish
+from core.generators import passing_on
 from core.geometry import Point
 from core.video import write_video
 
 
 class PlanRecord(TypedDict):
-    """``step`` as the page's JSON gives it; ``film_url`` is the path of the MP4 on this server, None without a plan."""
+    """``step`` as the page's JSON gives it; ``film_url`` is the path of the MP4 on this server, None without a plan.
+    Before the end ``progress`` says what is being done and ``step`` is None."""
 
-    step: StepRecord
+    progress: str
+    step: StepRecord | None
     film_url: str | None
 
 
@@ -44,6 +48,9 @@ class TrackRecord(TypedDict):
 
 
 class TracksRecord(TypedDict):
+    """``lost`` are marks of which nothing is known. Before the end ``progress`` says what is being done."""
+
+    progress: str
     size: list[int]
     frames_per_second: float
     tracks: list[TrackRecord]
@@ -70,6 +77,8 @@ def add_api(agent: RobotPlanner, queue: str) -> None:
         seconds: float | None = None,
         planner: str = "auto",
         action: bool = False,
+        statistics: gr.FileData | None = None,
+        dataset: str | None = None,
         film_too: bool = True,
     ) -> PlanRecord:
         """Predict where the marks of a picture or a video's frame move while a robot does a task.
@@ -85,19 +94,26 @@ def add_api(agent: RobotPlanner, queue: str) -> None:
             seconds: How much of the video the steps cover.
             planner: auto, model or model-free.
             action: Also predict the 7-DoF robot action, where the checkpoint can.
+            statistics: The model's dataset_statistics.json, which gives the action its units.
+            dataset: The data set whose statistics count, such as bridge_orig.
             film_too: Also make the film.
         """
         observation = read_observation(page.uploaded(file), frame, seconds)
-        options = Options(steps=steps, speed=speed, planner=planner, count=count, action=action)
-        step = finish(agent.plan(observation, task, _marks(marks), options))
+        name, chosen = choose_statistics(page.uploaded(statistics), dataset) if statistics else (None, None)
+        options = Options(steps, speed, planner, count, action=action, dataset=name, statistics=chosen)
+
+        def report(stage: str) -> PlanRecord:
+            return PlanRecord(progress=stage, step=None, film_url=None)
+
+        step = yield from passing_on(agent.plan(observation, task, _marks(marks), options), report)
         url = None
         if film_too and step.paths:
             with tempfile.TemporaryDirectory() as folder:
                 clip = Path(folder) / "plan.mp4"
-                pictures = film(step, observation, side_of(clip.name))
-                finish(write_video(clip, pictures, observation.frames_per_second))
+                writing = write_video(clip, film(step, observation, side_of(clip.name)), observation.frames_per_second)
+                yield from passing_on(writing, lambda count: report(f"writing the film: frame {count}"))
                 url = f"/gradio_api/file={page.served(clip.name, clip.read_bytes())}"
-        return PlanRecord(step=step.record(), film_url=url)
+        yield PlanRecord(progress="", step=step.record(), film_url=url)
 
     @page.toasts
     def track(
@@ -124,10 +140,17 @@ def add_api(agent: RobotPlanner, queue: str) -> None:
             raise UserError("There is nothing to follow the marks through: send a video, and an earlier frame of it.")
         options = Options(steps=steps, count=count)
         chosen = agent.propose(observation, options.count) if marks is None else _marks(marks)
-        truth = finish(follow(observation, chosen, options.steps))
-        return TracksRecord(
-            size=list(observation.image.size),
-            frames_per_second=observation.frames_per_second,
+        rate, size = observation.frames_per_second, list(observation.image.size)
+
+        def report(count: int) -> TracksRecord:
+            progress = f"following the marks: frame {count}"
+            return TracksRecord(progress=progress, size=size, frames_per_second=rate, tracks=[], lost=[])
+
+        truth = yield from passing_on(follow(observation, chosen, options.steps), report)
+        yield TracksRecord(
+            progress="",
+            size=size,
+            frames_per_second=rate,
             tracks=[
                 TrackRecord(
                     mark=mark,
@@ -162,7 +185,11 @@ def _marks(given: list[MarkRecord] | None) -> dict[int, Point] | None:
     """The marks of a request; what they are named and where is checked by the planner."""
     if given is None:
         return None
+    wanted = 'Marks are a list of {"mark": number, "x": pixels, "y": pixels}, each number once.'
     try:
-        return {int(mark["mark"]): Point(float(mark["x"]), float(mark["y"])) for mark in given}
-    except (TypeError, KeyError, ValueError) as error:
-        raise UserError('Marks are a list of {"mark": number, "x": pixels, "y": pixels}.') from error
+        marks = {int(mark["mark"]): Point(float(mark["x"]), float(mark["y"])) for mark in given}
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise UserError(wanted) from error
+    if len(marks) < len(given):
+        raise UserError(wanted)
+    return marks

@@ -25,10 +25,11 @@ from apps.robot_planner.agent import (
     RobotPlanner,
 )
 from apps.robot_planner.api import add_api
-from apps.robot_planner.observation import video_info
+from apps.robot_planner.observation import is_picture, video_info
 from apps.robot_planner.plan import add_model_argument
 from apps.robot_planner.result_pane import ResultPane
-from apps.robot_planner.visit import Edit, Visit, is_picture
+from apps.robot_planner.tabletop import make_scene
+from apps.robot_planner.visit import Edit, Visit
 from core import page  # turns telemetry off
 from core.errors import UserError
 from core.generators import passing_on
@@ -145,7 +146,7 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
             """The frame of the visit's source, with marks proposed for it."""
             yield {progress: cards.stages([], "reading the frame"), stop: gr.Button(interactive=True)}
             try:
-                observation = visit_.observe()
+                observation = visit_.observe(ahead=False)
                 yield {progress: cards.stages(["reading the frame"], "proposing marks")}
                 marks = planner.propose(observation, int(count_))
             except Exception:
@@ -169,11 +170,9 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
 
         @page.toasts
         def open_scene(seed_: float | None, shaky_: bool, edit_: Edit) -> Generator[Update, None, None]:
-            if seed_ is None or seed_ < 0:
-                raise UserError("A scene is named by a whole number, 0 or more.")
-            opened = Visit(scene=int(seed_), shaky=shaky_)
-            update = yield from prepare(opened, DEFAULT_MARKS, edit_)
-            yield update | pane.clear() | {task: opened.observe().scene.task, frame: gr.Slider(visible=False)}
+            seed_ = int(seed_ or 0)
+            update = yield from prepare(Visit(scene=seed_, shaky=shaky_), DEFAULT_MARKS, edit_)
+            yield update | pane.clear() | {task: make_scene(seed_).task, frame: gr.Slider(visible=False)}
 
         @page.toasts
         def seek(visit_: Visit, frame_: int, count_: int, edit_: Edit) -> Generator[Update, None, None]:

@@ -23,7 +23,7 @@ Path = tuple[Point, ...]
 
 def side_of(path: str) -> int:
     """The longer side of a film in pixels: a GIF of full size would take tens of megabytes."""
-    return 640 if path.lower().endswith(".gif") else 1280
+    return 480 if path.lower().endswith(".gif") else 1280
 
 
 def still(step: Step, observation: Observation) -> Image.Image:
@@ -43,7 +43,7 @@ def film(step: Step, observation: Observation, side: int) -> Iterator[Image.Imag
     really happened, that is shown beside the plan.
     """
     frames = observation.frames()
-    captions = {f"planned: {step.planner}": {mark: path for mark, path in step.paths.items()}}
+    captions: dict[str, Mapping[int, Path]] = {f"planned: {step.planner}": step.paths}
     if step.truth is not None:
         captions[f"what happened: {step.truth.source}"] = {
             mark: tuple(Point(x, y) for x, y in path)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from apps.robot_planner.tabletop import STEPS, Scene, make_scene
 from core.errors import UserError
-from core.images import open_image
+from core.images import FORMATS, open_image
 from core.video import MAX_SIDE, about_clip, read_clip
 
 Kind = Literal["picture", "video", "simulated tabletop"]
@@ -84,10 +84,14 @@ def from_picture(source: str | Path | bytes | Image.Image) -> Observation:
     return Observation(open_image(source))
 
 
-def from_scene(seed: int, shaky: bool = False) -> Observation:
-    """The simulated scene of this seed; its own task is ``scene.task``, its marks are ``scene.marks``."""
+def from_scene(seed: int, shaky: bool = False, ahead: bool = True) -> Observation:
+    """The simulated scene of this seed; its own task is ``scene.task``, its marks are ``scene.marks``. ``ahead`` draws
+    the frames that follow too. Raises UserError for a negative seed."""
+    if seed < 0:
+        raise UserError("A scene is named by a whole number, 0 or more.")
     scene = make_scene(seed, shaky=shaky)
-    frames = [np.asarray(scene.frame(index / SCENE_FRAMES)) for index in range(1, STEPS * SCENE_FRAMES + 1)]
+    count = STEPS * SCENE_FRAMES if ahead else 0
+    frames = [np.asarray(scene.frame(index / SCENE_FRAMES)) for index in range(1, count + 1)]
     return Observation(
         scene.frame(0),
         "simulated tabletop",
@@ -147,9 +151,19 @@ def _before(path: str | Path, start: float, rate: float) -> tuple[np.ndarray, ..
     return read_clip(path, start - count / rate, frames=count, frames_per_second=rate).frames if count else ()
 
 
+def is_picture(path: str | Path) -> bool:
+    """By what the name says, else by what the file holds. A GIF counts as a video."""
+    if Path(path).suffix.lower() in PICTURES:
+        return True
+    try:
+        with Image.open(path, formats=[name for name in FORMATS if name != "GIF"]):
+            return True
+    except Image.DecompressionBombError:
+        return True
+    except (OSError, SyntaxError, ValueError):
+        return False
+
+
 def read_observation(path: str | Path, frame: int | None = None, seconds: float | None = None) -> Observation:
-    """A picture or a video, by what the file's name says; a name that says nothing is tried as a picture first."""
-    suffix = Path(path).suffix.lower()
-    if suffix in PICTURES:
-        return from_picture(path)
-    return from_video(path, frame, seconds)
+    """A picture, or a video from this frame on; see ``from_video``."""
+    return from_picture(path) if is_picture(path) else from_video(path, frame, seconds)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from PIL import Image
 
-from apps.robot_planner.observation import PICTURES, Observation, VideoInfo, from_picture, from_scene, from_video
+from apps.robot_planner.observation import Observation, VideoInfo, from_picture, from_scene, from_video
 from core.geometry import Point
 from core.marks import draw_points
 
@@ -40,10 +40,10 @@ class Visit:
     def empty(self) -> bool:
         return not self.path and self.scene is None
 
-    def observe(self, seconds: float | None = None) -> Observation:
-        """Raises UserError where the file has become unreadable."""
+    def observe(self, seconds: float | None = None, ahead: bool = True) -> Observation:
+        """``ahead`` draws what follows in a simulated scene too. Raises UserError for a file that cannot be read."""
         if self.scene is not None:
-            return from_scene(self.scene, self.shaky)
+            return from_scene(self.scene, self.shaky, ahead)
         if self.video is None:
             return from_picture(self.path)
         return from_video(self.path, self.frame, seconds)
@@ -79,7 +79,3 @@ class Visit:
         if edit == "move":
             return replace(self, held=nearest)
         return replace(self, marks={mark: at for mark, at in self.marks.items() if mark != nearest}, held=None)
-
-
-def is_picture(path: str) -> bool:
-    return path[path.rfind(".") :].lower() in PICTURES
