@@ -7,14 +7,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from apps.gaming_agent.drawing import cell_box, draw_board, random_look
+from apps.gaming_agent.drawing import Look, cell_box, draw_board, random_look
 from apps.gaming_agent.game import Board, Cell, neighbours, random_board
 from core.geometry import Point, to_grid
 from core.skills import DIRECTIONS, Marks, answer_prompt, format_marks, locate_prompt, move_prompt
-from core.training.lessons import Lesson, Spot
+from core.training.lessons import Lesson, Spot, Turn
 
 SIZES = (6, 8, 10, 10, 10, 11, 13, 14)
 """Boards to learn from; 7, 9 and 12 are never seen in training."""
+
+DEFAULT_LOOK = 0.15
+"""Share of the boards that look as on the page."""
 
 LAYERS = {
     "block": ("green block",),
@@ -37,7 +40,8 @@ def lesson(board: Board, generator: np.random.Generator, held_out: bool = False)
     cells = neighbours(board)
     numbers = generator.permutation(len(DIRECTIONS)) + 1 if generator.random() < 0.7 else np.array(list(DIRECTIONS))
     marks = {int(n): cells[d] for n, d in zip(numbers, DIRECTIONS.values(), strict=True) if d in cells}
-    picture = draw_board(board, random_look(generator, held_out), marks)
+    look = Look() if not held_out and generator.random() < DEFAULT_LOOK else random_look(generator, held_out)
+    picture = draw_board(board, look, marks)
     block = board.blocks[0]
     # The closer of two marks by straight distance; across before down where both are as close.
     nearest = min(marks, key=lambda mark: (math.dist(marks[mark], block), abs(marks[mark][1] - board.robot[1])))
@@ -50,12 +54,14 @@ def lesson(board: Board, generator: np.random.Generator, held_out: bool = False)
     spots.append(Spot("closest", "closest", centres[nearest]))
     x, y = to_grid(spots[0].point, (1, 1))
     where = {mark: to_grid(centre, (1, 1)) for mark, centre in sorted(centres.items())}
-    turns = (
-        (move_prompt(picture).text, str(nearest)),
-        (answer_prompt(picture, "Where is the green block?").text, f"[{x},{y}]"),
-        (locate_prompt(picture).text, format_marks(Marks(where))),
-    )
-    return Lesson(picture, tuple(spots), turns)
+    turns = [
+        Turn(move_prompt(picture).text, str(nearest), (centres[nearest],)),
+        Turn(answer_prompt(picture, "Where is the green block?").text, f"[{x},{y}]", (spots[0].point,) * 2),
+    ]
+    if generator.random() < 0.2:
+        looks = tuple(centres[mark] for mark in where for _ in range(3))
+        turns.append(Turn(locate_prompt(picture).text, format_marks(Marks(where)), looks))
+    return Lesson(picture, tuple(spots), tuple(turns))
 
 
 def _unit(cell: Cell, size: int) -> Point:

@@ -19,7 +19,7 @@ from core.skills import (
     locate_prompt,
     trace_prompt,
 )
-from core.training.lessons import Lesson, Spot
+from core.training.lessons import Lesson, Spot, Turn
 
 LAYERS = {
     "shape": SHAPES,
@@ -29,33 +29,40 @@ LAYERS = {
 }
 
 
-def lessons(generator: np.random.Generator) -> Iterator[Lesson]:
-    """Scenes of even seeds: the odd ones are kept for measuring."""
+def lessons(generator: np.random.Generator, traces: bool = True) -> Iterator[Lesson]:
+    """Scenes of even seeds: the odd ones are kept for measuring. ``traces`` asks for them, beside where things are."""
     while True:
-        yield lesson(make_scene(2 * int(generator.integers(1 << 40)), (GRID, GRID)), generator)
+        size = (GRID, GRID) if generator.random() < 0.8 else (2 * GRID, 2 * GRID)
+        yield lesson(make_scene(2 * int(generator.integers(1 << 40)), size), generator, traces)
 
 
-def lesson(scene: Scene, generator: np.random.Generator) -> Lesson:
-    marks = scene.marks
-    picture = draw_points(scene.frame(0), marks)
+def lesson(scene: Scene, generator: np.random.Generator, traces: bool = True) -> Lesson:
+    scale = GRID / scene.size[0]
+    marks = {mark: Point(point.x * scale, point.y * scale) for mark, point in scene.marks.items()}
+    picture = draw_points(scene.frame(0).resize((GRID, GRID)), marks)
     unit = {mark: Point(point.x / GRID, point.y / GRID) for mark, point in marks.items()}
     spots = [Spot("gripper", "gripper", unit[scene.order[0]])]
     spots += [Spot("mark", str(mark), point) for mark, point in unit.items()]
     for mark, thing in zip(scene.order[1:], scene.things, strict=False):
         spots += [Spot("shape", thing.shape, unit[mark]), Spot("colour", thing.colour, unit[mark])]
-    cells = {mark: to_grid(point, scene.size) for mark, point in marks.items()}
-    speed = scene_speed(scene) if generator.random() < 0.5 else DEFAULT_SPEED
-    asked_about = trace_prompt(picture, scene.task, sorted(marks), speed, STEPS)
-    turns = [(asked_about.text, format_traces(true_traces(scene)))]
+    cells = {mark: to_grid(point, (GRID, GRID)) for mark, point in marks.items()}
+    turns = []
+    if traces:
+        speed = scene_speed(scene) if generator.random() < 0.5 else DEFAULT_SPEED
+        question = trace_prompt(picture, scene.task, sorted(marks), speed, STEPS).text
+        looks = tuple(unit[mark] for mark in scene.moving for _ in range(3))
+        turns.append(Turn(question, format_traces(true_traces(scene)), looks))
     asked = generator.permutation(len(scene.things))[:2]
     for index in asked:
-        x, y = cells[scene.order[1 + index]]
-        turns.append((answer_prompt(picture, f"Where is the {scene.things[index].name}?").text, f"[{x},{y}]"))
+        mark, name = scene.order[1 + index], scene.things[index].name
+        x, y = cells[mark]
+        turns.append(Turn(answer_prompt(picture, f"Where is the {name}?").text, f"[{x},{y}]", (unit[mark],) * 2))
     for index in asked[:1]:
-        question = f"Which mark is on the {scene.things[index].name}?"
-        turns.append((answer_prompt(picture, question).text, f"Mark {scene.order[1 + index]}"))
-    if generator.random() < 0.3:
-        turns.append((locate_prompt(picture).text, format_marks(Marks(cells))))
+        mark, name = scene.order[1 + index], scene.things[index].name
+        turns.append(Turn(answer_prompt(picture, f"Which mark is on the {name}?").text, f"Mark {mark}", (unit[mark],)))
+    if generator.random() < 0.2:
+        looks = tuple(unit[mark] for mark in cells for _ in range(3))
+        turns.append(Turn(locate_prompt(picture).text, format_marks(Marks(cells)), looks))
     return Lesson(picture, tuple(spots), tuple(turns))
 
 

@@ -27,12 +27,28 @@ class Spot:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A question and its reply. ``looks`` are the points of the picture, in the unit frame, from which the reply's
+    first numbers are read, one for each number; later numbers need no single look."""
+
+    question: str
+    reply: str
+    looks: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
 class Lesson:
-    """A picture, its spots, and (question, reply) pairs that may be asked in any order."""
+    """A picture, its spots, and turns that may come in any order."""
 
     picture: Image.Image
     spots: tuple[Spot, ...]
-    turns: tuple[tuple[str, str], ...]
+    turns: tuple[Turn, ...]
+
+
+def cell_of(point: Point, cells: int) -> tuple[int, int]:
+    """(column, row) of the feature map for a point in the unit frame."""
+    column, row = (min(max(int(v * cells), 0), cells - 1) for v in (point.x, point.y))
+    return column, row
 
 
 def spot_targets(spots: tuple[Spot, ...], layers: Layers, cells: int) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +61,7 @@ def spot_targets(spots: tuple[Spot, ...], layers: Layers, cells: int) -> tuple[n
     places = np.full((cells, cells, 2), np.nan, np.float32)
     order = list(layers)
     for spot in spots:
-        column, row = (min(max(int(v * cells), 0), cells - 1) for v in (spot.point.x, spot.point.y))
+        column, row = cell_of(spot.point, cells)
         names[order.index(spot.layer), row, column] = 1 + layers[spot.layer].index(spot.name)
         places[row, column] = spot.point.x, spot.point.y
     return names, places
