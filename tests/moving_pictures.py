@@ -15,8 +15,8 @@ CAMERAS = ("still", "pan", "zoom", "rotation", "shake")
 @dataclass(frozen=True)
 class Truth:
     """``frames`` RGB uint8; ``homographies`` [frames, 3, 3] take the first frame's coordinates to frame t's; ``way``
-    [frames, 2] is the object's centre in the first frame's coordinates, ``radius`` half its side, all in pixels with the
-    top left pixel's centre at (0.5, 0.5)."""
+    [frames, 2] is the object's centre in the first frame's coordinates, ``radius`` half its side, all in pixels with
+    the top left pixel's centre at (0.5, 0.5)."""
 
     frames: list[np.ndarray]
     homographies: np.ndarray

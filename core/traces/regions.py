@@ -11,8 +11,8 @@ SAME_COLOUR = 14
 LARGEST = 1 / 12
 """Of the picture's area: a larger surface is ground or wall, which has no outline to go by."""
 
-SMALLEST = 1 / 2000
-"""Of the picture's area."""
+SMALLEST = 1 / 1000
+"""Of the picture's area: a smaller one is a speck of texture."""
 
 RIM = 3
 """Pixels around the surface that are matched with it."""
@@ -76,6 +76,8 @@ def _shift(before: np.ndarray, after: np.ndarray, surface: np.ndarray) -> np.nda
         return None
     surface = cv2.dilate(surface, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8))
     x, y, across, down = cv2.boundingRect(surface)
+    if x == 0 or y == 0 or x + across == width or y + down == height:
+        return None  # part of its outline is the picture's edge, which stays
     reach = round(REACH * min(width, height))
     left, top = max(0, x - reach), max(0, y - reach)
     window = after[top : y + down + reach, left : x + across + reach]

@@ -17,8 +17,14 @@ from core.traces.tracking import Tracks, grid_points, track
 MOVING_STEP = 1 / 256
 """Of the shorter side: points whose mean step is longer move."""
 
+MOVING_WAY = 1 / 40
+"""Of the shorter side: points that never get further than this from where they were stand still."""
+
 MOVING_MARKS, STATIC_MARKS = (2, 5), (6, 14)
 """How many clusters, from and to."""
+
+SALIENT_SIDE = 240
+"""Pixels: the shorter side at which a picture is looked over for what stands out."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +41,20 @@ def select(tracks: Tracks, size: Size, seed: int) -> Selected:
     Points that are hidden in half of the frames or more are left out.
     """
     generator = np.random.default_rng(seed)
-    kept = tracks.visible.mean(axis=0) > 0.5
-    moving = kept & (mean_steps(tracks) > MOVING_STEP * min(size))
-    ways = tracks.points.transpose(1, 0, 2).reshape(tracks.points.shape[1], -1)
     moving_count, static_count = (int(generator.integers(low, high + 1)) for low, high in (MOVING_MARKS, STATIC_MARKS))
+    kept, moving = tracks.visible.mean(axis=0) > 0.5, moving_points(tracks, size)
+    ways = tracks.points.transpose(1, 0, 2).reshape(tracks.points.shape[1], -1)
     return Selected(
-        _cluster(ways, np.flatnonzero(moving), moving_count, seed),
+        _cluster(ways, np.flatnonzero(kept & moving), moving_count, seed),
         _cluster(tracks.points[0], np.flatnonzero(kept & ~moving), static_count, seed),
     )
+
+
+def moving_points(tracks: Tracks, size: Size) -> np.ndarray:
+    """Which points of stabilised tracks move, bool [n]: by the mean step and by how far they get, because what trembles
+    makes steps too."""
+    away = np.linalg.norm(tracks.points - tracks.points[0], axis=2) * tracks.visible
+    return (mean_steps(tracks) > MOVING_STEP * min(size)) & (away.max(axis=0) > MOVING_WAY * min(size))
 
 
 def mean_steps(tracks: Tracks) -> np.ndarray:
@@ -59,29 +71,44 @@ def number_marks(selected: Selected, seed: int) -> dict[int, int]:
 
 
 def propose_marks(frames: Sequence[np.ndarray], count: int, seed: int) -> dict[int, Point]:
-    """Marks 1..count for frames[0], in its pixels, spread out: on what moves where later frames are given, and on
-    what stands out."""
+    """Marks 1..count for frames[0], in its pixels, in seeded random order: on what moves where later frames are given,
+    else and for the rest on what stands out; spread out."""
     height, width = frames[0].shape[:2]
     size = width, height
-    chosen: list[np.ndarray] = []
+    candidates: list[np.ndarray] = []
     if len(frames) > 1:
         tracks = stabilise(finish(track(frames, grid_points(size))), size).tracks
-        moving = (tracks.visible.mean(axis=0) > 0.5) & (mean_steps(tracks) > MOVING_STEP * min(size))
-        chosen += [tracks.points[0][i] for i in _cluster(tracks.points[0], np.flatnonzero(moving), count, seed)]
-    grey = cv2.cvtColor(frames[0], cv2.COLOR_RGB2GRAY)
-    corners = cv2.goodFeaturesToTrack(grey, 500, 0.01, min(size) / 20)
-    if corners is not None:
-        chosen += list(corners[:, 0] + 0.5)
-    chosen += list(grid_points(size, 8))
-    apart: list[np.ndarray] = []
+        moving = np.flatnonzero((tracks.visible.mean(axis=0) > 0.5) & moving_points(tracks, size))
+        candidates += [tracks.points[0][index] for index in _cluster(tracks.points[0], moving, count, seed)]
+    candidates += [*_salient(frames[0]), *grid_points(size, 16)]
+    chosen: list[np.ndarray] = []
     spacing = min(size) / 8
-    while len(apart) < count:
-        for point in chosen:
-            if len(apart) < count and all(np.linalg.norm(point - other) >= spacing for other in apart):
-                apart.append(point)
-        spacing /= 2
+    while len(chosen) < count:
+        for point in candidates:
+            if len(chosen) < count and all(np.linalg.norm(point - other) >= spacing for other in chosen):
+                chosen.append(point)
+        spacing = spacing / 2 if spacing > 0.1 else 0.0
     order = np.random.default_rng(seed).permutation(count)
-    return {number: Point(*map(float, apart[i])) for number, i in enumerate(order, 1)}
+    return {number: Point(*map(float, chosen[index])) for number, index in enumerate(order, 1)}
+
+
+def _salient(frame: np.ndarray) -> np.ndarray:
+    """Points [n, 2] whose colour differs most from that of their surroundings, best first: the middle of things
+    (centre-surround contrast over scales, after Itti et al. 1998)."""
+    height, width = frame.shape[:2]
+    scale = min(1.0, SALIENT_SIDE / min(height, width))
+    small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    colours = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    contrast = np.zeros(small.shape[:2], np.float32)
+    for share in (1 / 40, 1 / 24, 1 / 14):
+        sigma = share * min(small.shape[:2])
+        centre, surround = (cv2.GaussianBlur(colours, (0, 0), factor * sigma) for factor in (0.7, 2.0))
+        contrast = np.maximum(contrast, np.linalg.norm(centre - surround, axis=2))
+    reach = 2 * round(min(small.shape[:2]) / 24) + 1
+    peaks = (contrast == cv2.dilate(contrast, np.ones((reach, reach), np.uint8))) & (contrast > 2.0)
+    rows, columns = np.nonzero(peaks)
+    order = np.argsort(-contrast[rows, columns], kind="stable")
+    return (np.stack([columns, rows], axis=1)[order] + 0.5) / scale
 
 
 def _cluster(features: np.ndarray, members: np.ndarray, count: int, seed: int) -> tuple[int, ...]:

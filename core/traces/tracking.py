@@ -66,10 +66,18 @@ def track(
     frames: Sequence[np.ndarray], points: np.ndarray, tracker: str = "lucas-kanade"
 ) -> Generator[int, None, Tracks]:
     """Follow ``points`` [n, 2] of frames[0] through RGB uint8 frames [h, w, 3] of one size; yields the count of frames
-    done. Raises UserError for a tracker that is not there."""
-    if tracker != "lucas-kanade":
-        raise UserError(f"There is no tracker {tracker!r}; there is lucas-kanade.")
-    return (yield from _lucas_kanade(frames, points))
+    done. All points are taken to be visible on frames[0]. Raises UserError for a tracker that is not there or cannot
+    be had; ``core.traces.learnt`` tells what each of the others needs and allows."""
+    points = np.asarray(points, np.float32).reshape(-1, 2)
+    if tracker == "lucas-kanade":
+        return (yield from _lucas_kanade(frames, points))
+    if tracker not in TRACKERS:
+        raise UserError(f"There is no tracker {tracker!r}; there are {', '.join(TRACKERS)}.")
+    from core.traces import learnt  # torch, which Lucas-Kanade does without
+
+    way, visible = yield from getattr(learnt, tracker)(frames, points)
+    way = np.concatenate([points[None], way[1:]]).astype(np.float32)
+    return Tracks(way, np.concatenate([np.ones((1, len(points)), bool), visible[1:]]))
 
 
 def _lucas_kanade(frames: Sequence[np.ndarray], points: np.ndarray) -> Generator[int, None, Tracks]:
@@ -80,7 +88,7 @@ def _lucas_kanade(frames: Sequence[np.ndarray], points: np.ndarray) -> Generator
     height, width = frames[0].shape[:2]
     limit, drift = FORWARD_BACKWARD * min(height, width), DRIFT * min(height, width)
     levels = max(0, round(np.log2(min(height, width) / COARSEST)))
-    start = np.ascontiguousarray(points, np.float32).reshape(-1, 2) - np.float32(0.5)
+    start = points - np.float32(0.5)
     looks, colours = _surroundings(frames[0], start), _colours(frames[0], start)
     camera = np.eye(3)
     now, seen = start, np.ones(len(start), bool)
