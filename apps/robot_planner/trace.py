@@ -8,6 +8,7 @@ Writes into DIR:
 - som_tom.mp4: the numbered marks, and the traces of those that move,
 - stabilised.mp4: the same with the camera's motion taken out,
 - traces.json: the marks, where they are on every frame and where they go on the first one,
+- traces.png: the first frame with its marks, and where they will go,
 - marks.png and conversation.json: the training example, in LLaVA's form.
 """
 
@@ -124,6 +125,7 @@ def write_all(out: Path, clip: Clip, marked: MarkedClip, task: str, tracker: str
     ):
         with tqdm(total=len(clip.frames), unit="frame", desc=name, disable=None) as bar:
             finish(write_video(out / name, frames, rate), lambda count, bar=bar: bar.update(count - bar.n))
+    _save(out / "traces.png", traced_frame(clip.frames, marked))
     traces, speed, steps = taught_traces(marked)
     write_text(out / "traces.json", json.dumps(_record(clip, marked, tracker, seed), indent=1) + "\n")
     lines = [
@@ -135,8 +137,7 @@ def write_all(out: Path, clip: Clip, marked: MarkedClip, task: str, tracker: str
             (out / name).unlink(missing_ok=True)  # of an earlier clip
         return "\n".join([*lines, "Nothing moves by two cells of the grid, so there is no training conversation."])
     conversation = trace_prompt(marked_frame(clip.frames, marked), task, sorted(marked.marks), speed, steps, True)
-    with whole_file(out / "marks.png") as part:
-        conversation.images[0].save(part)
+    _save(out / "marks.png", conversation.images[0])
     turns = [
         {"from": "human", "value": f"<image>\n{conversation.text}"},
         {"from": "gpt", "value": format_traces(traces)},
@@ -146,6 +147,11 @@ def write_all(out: Path, clip: Clip, marked: MarkedClip, task: str, tracker: str
         json.dumps([{"image": "marks.png", "conversations": turns}], ensure_ascii=False, indent=1) + "\n",
     )
     return "\n".join(lines)
+
+
+def _save(path: Path, picture: Image.Image) -> None:
+    with whole_file(path) as part:
+        picture.save(part)
 
 
 def _fallbacks(marked: MarkedClip) -> list[str]:
@@ -184,6 +190,12 @@ def steady_film(frames: Sequence[np.ndarray], marked: MarkedClip) -> Iterator[Im
 def marked_frame(frames: Sequence[np.ndarray], marked: MarkedClip) -> Image.Image:
     """The first frame with the numbered marks: what a model sees."""
     return draw_points(Image.fromarray(frames[0]), marked.starts())
+
+
+def traced_frame(frames: Sequence[np.ndarray], marked: MarkedClip) -> Image.Image:
+    """The first frame with all marks, and the whole way of those that move."""
+    ways = {number: _points(marked.path(number)) for number in marked.moving}
+    return draw_points(draw_traces(Image.fromarray(frames[0]), ways), marked.starts())
 
 
 def _marked(picture: Image.Image, marked: MarkedClip, now: int, camera: np.ndarray) -> Image.Image:

@@ -30,6 +30,9 @@ FORWARD_BACKWARD = 1 / 2048
 """Of the shorter side: a point that does not come back this near to where it was is lost. On a real clip a looser check
 lets faint textures follow shadows, and gains nothing elsewhere."""
 
+EXACT = 0.1
+"""Pixels: what Lucas-Kanade itself can be held to, however small the picture."""
+
 DRIFT = 1 / 256
 """Of the shorter side: what a look at the first frame corrects; a point found further off is another one."""
 
@@ -86,7 +89,7 @@ def _lucas_kanade(frames: Sequence[np.ndarray], points: np.ndarray) -> Generator
     turned and scaled as the camera has moved since: what is followed drifts no more, and what was hidden is found
     again. A hidden point moves with the camera."""
     height, width = frames[0].shape[:2]
-    limit, drift = FORWARD_BACKWARD * min(height, width), DRIFT * min(height, width)
+    limit, drift = max(EXACT, FORWARD_BACKWARD * min(height, width)), DRIFT * min(height, width)
     levels = max(0, round(np.log2(min(height, width) / COARSEST)))
     start = points - np.float32(0.5)
     looks, colours = _surroundings(frames[0], start), _colours(frames[0], start)
