@@ -70,17 +70,19 @@ class Engine:
         dtype: str = "auto",
         quantize: str = "auto",
         compile: bool | None = None,
+        skill: str | None = None,
     ) -> Engine:
         """Load "auto", "mini", a hub id or a folder; see core/selection.py for the choices.
 
         "auto" takes Magma-8B where a CUDA GPU has room for it (4-bit where only that fits), otherwise the small
-        checkpoint. ``compile`` None compiles on CUDA, unless in 4 bit. Raises UserError with the remedy.
+        checkpoint, if that has the ``skill`` which the caller cannot do without. ``compile`` None compiles on CUDA,
+        unless in 4 bit. Raises UserError with the remedy.
         """
         import torch
 
         from core.selection import select
 
-        selection = select(model, device, dtype, quantize)
+        selection = select(model, device, dtype, quantize, skill)
         on_cuda = selection.device.type == "cuda"
         try:
             engine = cls(

@@ -44,8 +44,9 @@ class Selection:
     note: str
 
 
-def select(model: str, device: str, dtype: str, quantize: str) -> Selection:
-    """``model``: "auto", "mini", a folder or a hub id. ``device``: "auto", "cpu", "cuda", "cuda:1", "mps". ``dtype``:
+def select(model: str, device: str, dtype: str, quantize: str, skill: str | None = None) -> Selection:
+    """``model``: "auto", "mini", a folder or a hub id; "auto" takes the small checkpoint only where that has the
+    ``skill``. ``device``: "auto", "cpu", "cuda", "cuda:1", "mps". ``dtype``:
     "auto", "float32", "bfloat16", "float16". ``quantize``: "auto", "none", "nf4".
 
     Raises UserError where that cannot be had, before anything large is loaded or fetched.
@@ -57,7 +58,7 @@ def select(model: str, device: str, dtype: str, quantize: str) -> Selection:
         raise UserError("4-bit weights need a CUDA GPU: give quantize none, or another device.")
     precision = _dtype(dtype, place)
     if model == "auto":
-        return _automatic(place, precision, quantize)
+        return _automatic(place, precision, quantize, skill)
     if model == "mini":
         if not MINI.is_dir():
             raise UserError(
@@ -71,7 +72,7 @@ def select(model: str, device: str, dtype: str, quantize: str) -> Selection:
     raise UserError(f"{model} is neither a folder with a checkpoint nor a hub id such as {MAGMA}.")
 
 
-def _automatic(place: torch.device, precision: torch.dtype, quantize: str) -> Selection:
+def _automatic(place: torch.device, precision: torch.dtype, quantize: str, skill: str | None) -> Selection:
     """Magma-8B on a GPU with room for it, else the small checkpoint."""
     if place.type == "cuda":
         try:
@@ -84,6 +85,9 @@ def _automatic(place: torch.device, precision: torch.dtype, quantize: str) -> Se
         raise UserError(
             f"{reason} There is no small checkpoint in assets/magma-mini either: give the model as a folder or hub id."
         )
+    _require_magma(MINI)
+    if skill not in (None, *json.loads((MINI / "config.json").read_text(encoding="utf-8")).get("skills", ())):
+        raise UserError(f"{reason} The small checkpoint has not learnt the skill {skill!r}.")
     return _from_folder(MINI, MINI.name, place, precision, "none", why=f", because: {reason}")
 
 
