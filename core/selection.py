@@ -86,7 +86,8 @@ def _automatic(place: torch.device, precision: torch.dtype, quantize: str, skill
             f"{reason} There is no small checkpoint in assets/magma-mini either: give the model as a folder or hub id."
         )
     _require_magma(MINI)
-    if skill not in (None, *json.loads((MINI / "config.json").read_text(encoding="utf-8")).get("skills", ())):
+    declared = json.loads((MINI / "config.json").read_text(encoding="utf-8")).get("skills")
+    if skill is not None and declared is not None and skill not in declared:
         raise UserError(f"{reason} The small checkpoint has not learnt the skill {skill!r}.")
     return _from_folder(MINI, MINI.name, place, precision, "none", why=f", because: {reason}")
 

@@ -544,8 +544,18 @@ def test_auto_takes_the_small_checkpoint_where_magma_cannot_run_and_says_why(
         raise UserError("The hub cannot be reached.")
 
     monkeypatch.setattr(selection, "_from_hub", unreachable)
-    note = selection._automatic(CUDA, torch.bfloat16, "auto").note if torch.cuda.is_available() else None
+    note = selection._automatic(CUDA, torch.bfloat16, "auto", None).note if torch.cuda.is_available() else None
     assert note is None or "cannot be reached" in note
+
+
+def test_auto_leaves_a_small_checkpoint_alone_that_lacks_the_skill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    small = make_checkpoint(tmp_path / "small")
+    config = json.loads((small / "config.json").read_text())
+    (small / "config.json").write_text(json.dumps(config | {"skills": ["move"]}))
+    monkeypatch.setattr(selection, "MINI", small)
+    assert Engine.load("auto", device="cpu", skill="move").skills == {"move"}
+    with pytest.raises(UserError, match="has not learnt the skill 'click'"):
+        Engine.load("auto", device="cpu", skill="click")
 
 
 def test_auto_and_mini_without_the_small_checkpoint_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
