@@ -250,12 +250,14 @@ class GamingAgent:
             return self._engine
 
     def step(self, episode: Episode, said: str = "") -> Step:
-        """One step of whoever plays; ``said`` is the reply of a person. Raises UserError after the end of the game and
-        where the model cannot be had."""
+        """One step of whoever plays; ``said`` is the reply of a person, whose time is not taken. Raises UserError after
+        the end of the game and where the model cannot be had."""
         with episode.turn:
             episode.require_under_way()
+            if episode.policy == "person":
+                return episode.take(said)
             engine = self.load() if episode.policy == "model" else None
-            began, reply = time.perf_counter(), said
+            began = time.perf_counter()
             if engine is not None:
                 if episode.model not in ("", engine.name):
                     raise UserError(f"{episode.model} began this game; {engine.name} cannot go on with it.")
@@ -263,7 +265,7 @@ class GamingAgent:
                 reply = engine.generate(move_prompt(episode.view.picture())).text
             elif episode.policy == "random":
                 reply = _random_reply(episode)
-            elif episode.policy == "shortest":
+            else:
                 reply = format_move(Move(best_directions(episode.view.board)[0]), episode.view.marks)
             return episode.take(reply, time.perf_counter() - began)
 

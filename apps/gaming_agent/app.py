@@ -25,7 +25,7 @@ from apps.gaming_agent.leaderboard_tab import LeaderboardTab
 from apps.gaming_agent.play import add_model_argument
 from apps.gaming_agent.recording import from_json, recording_of, to_json
 from apps.gaming_agent.recording_tab import RecordingTab
-from apps.gaming_agent.visit import Visit
+from apps.gaming_agent.visit import Visit, known
 from core import page  # turns telemetry off
 from core.errors import UserError
 from core.skills import Direction, Move, format_move
@@ -33,9 +33,9 @@ from core.skills import Direction, Move, format_move
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 ARROWS: dict[Direction, str] = {"left": "\u2190", "up": "\u2191", "down": "\u2193", "right": "\u2192"}
 
-KEEP = "(saved) => { sessionStorage.setItem('gaming-agent', saved); }"
-KEPT = "() => [sessionStorage.getItem('gaming-agent') ?? '']"
-"""The game lies in the browser's tab too, so that it outlives a reload."""
+KEEP = "(saved) => { try { sessionStorage.setItem('gaming-agent', saved); } catch {} }"
+KEPT = "() => { try { return [sessionStorage.getItem('gaming-agent') ?? '']; } catch { return ['']; } }"
+"""The game lies in the browser's tab too, so that it outlives a reload; some browsers are set to keep nothing."""
 
 KEYS = """() => {
   let last = 0;
@@ -143,13 +143,14 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
             return restored(visit_) | {visit: visit_}
 
         @page.toasts
-        def begin_game(visit_: Visit, *given: Any) -> dict[Any, Any]:
-            episode = read_game(*given)
-            visit_.begin(episode)
+        def begin_game(visit_: Visit | None, *given: Any) -> dict[Any, Any]:
+            visit_ = known(visit_)
+            visit_.begin(read_game(*given))
             return show(visit_) | control(visit_)
 
         @page.toasts
-        def run(visit_: Visit, moves_per_second: float) -> Generator[dict[Any, Any], None, None]:
+        def run(visit_: Visit | None, moves_per_second: float) -> Generator[dict[Any, Any], None, None]:
+            visit_ = known(visit_)
             episode, me = visit_.episode, visit_.start(moves_per_second)
             yield control(visit_) | {notes: before(episode)}
             try:
@@ -168,7 +169,8 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
                 yield control(visit_)
 
         @page.toasts
-        def one_step(visit_: Visit) -> Generator[dict[Any, Any], None, None]:
+        def one_step(visit_: Visit | None) -> Generator[dict[Any, Any], None, None]:
+            visit_ = known(visit_)
             yield {notes: before(visit_.episode)}
             try:
                 agent.step(visit_.episode)
@@ -178,13 +180,16 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
             yield show(visit_) | control(visit_)
 
         @page.toasts
-        def own_move(direction: Direction, visit_: Visit) -> dict[Any, Any]:
+        def own_move(direction: Direction, visit_: Visit | None) -> dict[Any, Any]:
+            visit_ = known(visit_)
             episode = visit_.episode
             with episode.turn:  # of two keys pressed at once, the later one is shown last
                 agent.step(episode, format_move(Move(direction), episode.view.marks))
                 return show(visit_)
 
-        def pause_game(visit_: Visit) -> dict[Any, Any]:
+        @page.toasts
+        def pause_game(visit_: Visit | None) -> dict[Any, Any]:
+            visit_ = known(visit_)
             visit_.running = None
             return control(visit_)
 
@@ -199,7 +204,8 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
         for direction, button in arrows.items():
             button.click(partial(own_move, direction), visit, shown, **many)
         pause.click(pause_game, visit, controls, **quick)
-        speed.input(lambda visit_, value: visit_.pace(value), [visit, speed], None, trigger_mode="always_last", **quick)
+        set_pace = page.toasts(lambda visit_, value: known(visit_).pace(value))
+        speed.input(set_pace, [visit, speed], None, trigger_mode="always_last", **quick)
         reset.click(begin_game, [visit, *game_inputs], [*shown, *controls], **quick)
         gr.on(
             [chosen.input for chosen in game_inputs],
@@ -216,7 +222,8 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
         recording.wire(visit)
 
         @page.toasts
-        def open_recording(visit_: Visit, file: Any) -> dict[Any, Any]:
+        def open_recording(visit_: Visit | None, file: Any) -> dict[Any, Any]:
+            visit_ = known(visit_)
             visit_.begin(recording.read(file))
             return restored(visit_)
 

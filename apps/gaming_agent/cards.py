@@ -57,7 +57,7 @@ def figures(episode: Episode) -> str:
     """Where the game stands, in numbers."""
     taken = len(episode.steps)
     share = percent(episode.score, episode.shortest)
-    seconds = episode.steps[-1].seconds if taken else None
+    seconds = episode.steps[-1].seconds if taken else 0.0
     tiles = {
         "step": f"{taken}<small>/{episode.settings.steps}</small>",
         "blocks": f"{episode.score}",
@@ -65,7 +65,7 @@ def figures(episode: Episode) -> str:
         "of shortest": "\u2013" if share is None else f"{share:.0f}<small> %</small>",
         "per 100 steps": f"{100 * episode.score / taken:.1f}" if taken else "\u2013",
         "refusals": f"{episode.refusals}",
-        "last reply": "\u2013" if seconds is None else f"{1000 * seconds:.0f}<small> ms</small>",
+        "last reply": f"{1000 * seconds:.3g}<small> ms</small>" if seconds else "\u2013",
     }
     return f'<div class="figures">{"".join(f"<div><b>{v}</b><span>{k}</span></div>" for k, v in tiles.items())}</div>'
 

@@ -73,8 +73,8 @@ class LeaderboardTab:
         settings.start()  # settings that cannot be played are told before a model is loaded
         if not policies:
             raise UserError("Choose who competes.")
-        scores = []
-        yield {self.status: cards.status("beginning", now=True), self.stop: gr.Button(interactive=True)}
+        scores: list[Score] = []
+        yield {self.table: cards.leaderboard(scores), self.stop: gr.Button(interactive=True)}
         try:
             for policy in policies:
                 scores.append((yield from self._play(agent, policy, games)))

@@ -13,7 +13,7 @@ from apps.gaming_agent import cards
 from apps.gaming_agent.agent import Episode
 from apps.gaming_agent.film import FRAMES_PER_SECOND, film
 from apps.gaming_agent.recording import from_json, recording_of, to_json
-from apps.gaming_agent.visit import Visit
+from apps.gaming_agent.visit import Visit, known
 from core import page
 from core.errors import UserError
 from core.video import write_video
@@ -59,12 +59,12 @@ class RecordingTab:
             api_visibility="private",
         )
 
-    def _record(self, visit: Visit) -> Generator[dict[gr.components.Component, Any], None, None]:
+    def _record(self, visit: Visit | None) -> Generator[dict[gr.components.Component, Any], None, None]:
         """Writes MP4 and GIF of the game as it stands, yielding after every few frames so that it can be stopped."""
-        if not visit.episode.steps:
-            raise UserError("There is nothing to record yet: play a step first.")
-        text = to_json(recording_of(visit.episode))
+        text = to_json(recording_of(known(visit).episode))
         episode = from_json(text)  # the game itself may go on meanwhile
+        if not episode.steps:
+            raise UserError("There is nothing to record yet: play a step first.")
         with tempfile.TemporaryDirectory() as folder:
             files = {}
             for suffix in (".mp4", ".gif"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.gaming_agent.agent import Episode
+from core.errors import UserError
 
 
 class Visit:
@@ -33,3 +34,10 @@ class Visit:
 
     def pace(self, moves_per_second: float) -> None:
         self.moves_per_second = min(max(float(moves_per_second), 0.1), 100.0)
+
+
+def known(visit: Visit | None) -> Visit:
+    """Raises UserError where the server no longer knows the page: it was started anew, or the page slept for hours."""
+    if visit is None:
+        raise UserError("The server has forgotten this page: reload it, and the game goes on.")
+    return visit
