@@ -436,7 +436,7 @@ def _load_engine(model: str) -> tuple[Engine | None, str]:
     if model == "none":
         return None, f"Model: none, as asked; plans come from the {model_free.NAME}."
     try:
-        engine = Engine.load(model)
+        engine = Engine.load(model, skill="trace")
     except UserError as error:
         if model != "auto":
             raise

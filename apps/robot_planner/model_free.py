@@ -7,7 +7,7 @@ sure it is, and refuses where the task names nothing that it sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -51,7 +51,7 @@ class Found:
 @dataclass(frozen=True)
 class Planned:
     """``paths``: for every mark that moves, its position now and after each step, in pixels. ``marks`` are all marks,
-    ``added`` the number of one that was put on the thing because none lay there. ``notes`` are sentences."""
+    with one more where none lay on the thing. ``notes`` are sentences for people."""
 
     paths: dict[int, tuple[Point, ...]]
     marks: dict[int, Point]
@@ -73,9 +73,9 @@ def plan(
     found = _find(task.thing, seen)
     if isinstance(found, Refusal):
         return found
-    anchors = []
+    anchors: list[Found] = []
     for description in task.goal.anchors:
-        anchor = _find(description, seen, besides=found.thing)
+        anchor = _find(description, seen, taken=[found.thing, *(other.thing for other in anchors)])
         if isinstance(anchor, Refusal):
             return anchor
         anchors.append(anchor)
@@ -92,7 +92,7 @@ def plan(
     notes = [_sentence(task.thing, found), *map(_sentence, task.goal.anchors, anchors)]
     marks = dict(marks)
     if not on_thing:
-        on_thing = [max(marks, default=0) + 1]
+        on_thing = [next(number for number in range(1, len(marks) + 2) if number not in marks)]
         marks[on_thing[0]] = found.thing.centre
         notes.append(f"No mark lay on it, so mark {on_thing[0]} was put there.")
     if seen.gripper is not None:
@@ -234,9 +234,9 @@ def _ease(share: float) -> float:
 # ---- which thing is meant ----
 
 
-def _find(description: Description, seen: Surroundings, besides: Thing | None = None) -> Found | Refusal:
-    """The thing that fits best, other than ``besides``."""
-    things = [thing for thing in seen.things if thing is not besides]
+def _find(description: Description, seen: Surroundings, taken: Sequence[Thing] = ()) -> Found | Refusal:
+    """The thing that fits best, other than those ``taken``."""
+    things = [thing for thing in seen.things if not any(thing is other for other in taken)]
     if not description.says_something and description.unknown:
         return Refusal(
             f"the planner without a model knows colours, sizes and plain shapes, and {description.words!r} names none; "
