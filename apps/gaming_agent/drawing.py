@@ -104,9 +104,7 @@ def random_look(generator: np.random.Generator, held_out: bool = False) -> Look:
     def pick(names: tuple) -> str:
         return names[generator.integers(len(names))]
 
-    def colour(
-        hues: tuple[tuple[int, int], ...], saturation: tuple[float, float], value: tuple[float, float]
-    ) -> Colour:
+    def colour(hues: Hues, saturation: tuple[float, float], value: tuple[float, float]) -> Colour:
         hue = generator.uniform(*hues[generator.integers(len(hues))]) / 360
         rgb = colorsys.hsv_to_rgb(hue, generator.uniform(*saturation), generator.uniform(*value))
         return tuple(round(255 * part) for part in rgb)
