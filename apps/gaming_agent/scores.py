@@ -54,9 +54,9 @@ def play_seeds(
 def score_of(episodes: Sequence[Episode], seconds: float) -> Score:
     """Of games that one policy played in these seconds, at least one."""
     scores = np.array([episode.score for episode in episodes], float)
-    # Seeded: the same games always give the same interval.
-    resampled = np.random.default_rng(0).choice(scores, (RESAMPLES, len(scores))).mean(axis=1)
-    low, high = np.percentile(resampled, (2.5, 97.5))
+    generator = np.random.default_rng(0)  # seeded: the same games always give the same interval
+    means = [generator.choice(scores, len(scores)).mean() for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, (2.5, 97.5))
     steps = sum(len(episode.steps) for episode in episodes)
     return Score(
         policy=episodes[0].policy,
@@ -85,8 +85,10 @@ def read_seeds(text: str) -> tuple[int, ...]:
         if not match:
             raise UserError(f"{text!r:.60} names no seeds: write 0-19 or 3,5,8.")
         first, last = int(match[1]), int(match[2] or match[1])
-        if last < first or last - first >= MAX_GAMES:
-            raise UserError(f"{part.strip()} names no seeds: the lower comes first; at most {MAX_GAMES:,} are played.")
+        if last < first:
+            raise UserError(f"{part.strip()} names no seeds: the lower comes first.")
+        if len(seeds) + last - first >= MAX_GAMES:
+            raise UserError(f"At most {MAX_GAMES:,} games are played, and {text!r:.60} names more seeds.")
         seeds += range(first, last + 1)
     if len(set(seeds)) < len(seeds):
         raise UserError(f"{text!r:.60} names a seed twice.")
