@@ -351,7 +351,9 @@ def test_seeds_are_read(text, named):
     assert read_seeds(text) == named
 
 
-@pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1,,2", "1-2-3", "0-10000", "0-5000,6000-12000", "1,1", "0-3,2", "1.5", "\u0663"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "3-1", "-1", "1,,2", "1-2-3", "0-10000", "0-5000,6000-12000", "1,1", "0-3,2", "1.5", "\u0663"]
+)
 def test_what_names_no_seeds_is_refused(text):
     with pytest.raises(UserError):
         read_seeds(text)
