@@ -209,7 +209,7 @@ class Episode:
             return step
 
 
-class Player(Protocol):
+class Model(Protocol):
     """What an Engine has that the game needs."""
 
     name: str
@@ -223,7 +223,7 @@ class GamingAgent:
     ``model`` is "auto", "mini", a hub id or a folder, or an engine that is loaded already.
     """
 
-    def __init__(self, model: str | Player = "auto") -> None:
+    def __init__(self, model: str | Model = "auto") -> None:
         self._loading = threading.Lock()
         self._engine = None if isinstance(model, str) else model
         self._requested = model if isinstance(model, str) else model.name
@@ -234,7 +234,7 @@ class GamingAgent:
     def loaded(self) -> bool:
         return self._engine is not None
 
-    def load(self) -> Player:
+    def load(self) -> Model:
         """Raises UserError where the model cannot be had, or was never taught to play."""
         with self._loading:
             if self._engine is None:
