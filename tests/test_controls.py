@@ -94,9 +94,9 @@ def test_parts_of_one_icon_are_one_and_icons_in_a_column_are_several(page):
 def test_a_checkbox_has_a_label_and_is_hollow(page):
     page.canvas.rectangle((100, 100, 115, 115), outline=page.colours["line"], width=1)
     page.text(124, 102, 80)
-    page.canvas.rectangle((100, 200, 115, 215), outline=page.colours["line"], width=1)
+    page.canvas.rectangle((400, 200, 415, 215), outline=page.colours["line"], width=1)
     assert page.at(Box(100, 100, 116, 116)).kind == "checkbox"
-    assert page.at(Box(100, 200, 116, 216)).kind != "checkbox"
+    assert page.at(Box(400, 200, 416, 216)).kind != "checkbox"
 
 
 @pytest.mark.parametrize("on", [True, False])
@@ -105,6 +105,44 @@ def test_a_toggle_has_its_knob_at_an_end(page, on):
     x = 121 if on else 102
     page.canvas.ellipse((x, 102, x + 19, 121), fill=(255, 255, 255) if on else page.colours["ink"])
     assert page.at(Box(100, 100, 144, 124)).kind == "toggle"
+
+
+def test_joined_buttons_are_several_icons(page):
+    ink, line = page.colours["ink"], page.colours["line"]
+    page.canvas.rounded_rectangle((100, 100, 192, 130), 4, outline=line)
+    boxes = [Box(100 + 31 * i, 100, 131 + 31 * i, 130) for i in range(3)]
+    for i, box in enumerate(boxes):
+        page.canvas.line((box.x1, 101, box.x1, 129), fill=line) if i else None
+        page.canvas.ellipse((box.x1 + 9, 108, box.x1 + 22, 121), outline=ink, width=3)
+    found = page.find()
+    assert all(sum(e.kind == "icon" and box.contains(e.box.center) for e in found) >= 1 for box in boxes)
+    assert not [e for e in found if e.box.width > 40 and e.kind != "text"]
+
+
+def test_parts_far_apart_are_one_icon(page):
+    ink = page.colours["ink"]
+    for x in (100, 112):
+        page.canvas.rectangle((x, 100, x + 3, 119), fill=ink)  # pause
+    for y in (100, 113, 126):
+        page.canvas.ellipse((300, y, 304, y + 4), fill=ink)  # more
+    assert page.at(Box(100, 100, 116, 120)).box.iou(Box(100, 100, 116, 120)) > 0.6
+    assert page.at(Box(300, 100, 305, 131)).box.iou(Box(300, 100, 305, 131)) > 0.5
+
+
+def test_a_dash_is_an_icon_and_a_line_is_none(page):
+    page.canvas.rectangle((100, 100, 113, 101), fill=page.colours["ink"])
+    page.canvas.rectangle((300, 100, 420, 101), fill=page.colours["ink"])
+    assert [e.kind for e in page.find() if e.box.y2 < 120 and e.box.x1 < 200] == ["icon"]
+    assert not [e for e in page.find() if e.box.y2 < 120 and e.box.x1 > 200]
+
+
+def test_tick_boxes_in_a_column_need_no_label_and_samples_of_colour_are_none(page):
+    for y in (100, 140, 180):
+        page.canvas.rectangle((100, y, 115, y + 15), outline=page.colours["ink"])
+        page.canvas.rectangle((300, y, 315, y + 15), fill=(200, 30, 30), outline=(0, 0, 0))
+    found = page.find()
+    assert {e.kind for e in found if e.box.inside(Box(95, 95, 120, 200)) > 0.9} == {"checkbox"}
+    assert "checkbox" not in {e.kind for e in found if e.box.x1 > 200}
 
 
 def test_a_card_is_left_out_for_what_it_holds(page):

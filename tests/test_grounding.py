@@ -129,6 +129,48 @@ def test_icons_are_found_by_any_of_their_names() -> None:
         assert best(ground(bar, instruction)) == icons.index(icon) + 1, instruction
 
 
+def test_what_is_done_counts_more_than_what_it_is_done_to() -> None:
+    editor = screen(
+        element(1, 20, 10, "Layer"),
+        element(2, 20, 100, icon="eye off", kind="icon"),
+        element(3, 20, 200, icon="image", kind="icon"),
+        element(4, 60, 200, "Insert"),
+        element(5, 20, 300, icon="bar chart", kind="icon"),
+    )
+    assert best(ground(editor, "hide the layer")) == 2
+    assert best(ground(editor, "Open the Layer menu")) == 1
+    assert best(ground(editor, "Insert a chart")) == 5
+
+
+def test_a_name_with_a_capital_is_rather_written_than_drawn() -> None:
+    bar = screen(element(1, 20, 10, "File"), element(2, 20, 60, icon="folder open", kind="icon"))
+    assert best(ground(bar, "Open the File menu")) == 1
+    assert best(ground(bar, "open a file")) == 2
+
+
+def test_a_switch_that_is_asked_for_is_a_switch() -> None:
+    page = screen(
+        element(1, 20, 100, icon="gift", kind="icon"), element(2, 60, 100, "Wrap my order"),
+        element(3, 600, 100, kind="toggle", width=40), element(4, 60, 200, "Gifts"),
+    )  # fmt: skip
+    assert best(ground(page, "Turn on the switch for gift wrapping")) == 3
+
+
+def test_icons_are_found_in_other_languages() -> None:
+    icons = ("settings", "trash", "search", "cart", "print")
+    bar = screen(*(element(i + 1, 50 + 60 * i, 100, kind="icon", icon=name) for i, name in enumerate(icons)))
+    wanted = {
+        "Öffne die Einstellungen": "settings",
+        "Supprimer le message": "trash",
+        "搜索": "search",
+        "Zum Warenkorb gehen": "cart",
+        "Imprimir la página": "print",
+        "ابحث": "search",
+    }
+    for instruction, icon in wanted.items():
+        assert best(ground(bar, instruction)) == icons.index(icon) + 1, instruction
+
+
 def test_writing_other_than_latin_is_matched() -> None:
     page = screen(element(1, 10, 10, "登录"), element(2, 200, 10, "注册"), element(3, 400, 10, "تسجيل الدخول"))
     assert best(ground(page, "点击登录")) == 1

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.screen import sentences, thesaurus
+from core.screen.glossary import in_english, is_foreign
 from core.screen.instruction import read_instruction
 from core.screen.lexical import alike, words
 
@@ -34,6 +35,7 @@ def telling(instruction: str) -> set[str]:
         ("enter my given name", {"given", "name"}),
         ("Open Copilot at the far left", {"copilot"}),
         ("press I'm Feeling Lucky", {"im", "feeling", "lucky"}),
+        ("Click Show on map", {"show", "map"}),
     ],
 )
 def test_names(instruction: str, names: set[str]) -> None:
@@ -65,6 +67,7 @@ def test_places(instruction: str, place: tuple[float | None, float | None]) -> N
         ("the second result", 2),
         ("the 3rd button", 3),
         ("the last item", -1),
+        ("delete the last digit", None),
         ("my last name", None),
         ("click Save", None),
     ],
@@ -147,6 +150,43 @@ def test_the_thesaurus_joins_sayings(said: str, shown: str) -> None:
 
 def test_a_longer_phrase_hides_the_shorter() -> None:
     assert not thesaurus.of_request("search by voice").keys() & thesaurus.of_text("Find").keys()
+
+
+def test_what_is_made_says_more_than_making() -> None:
+    asked = thesaurus.of_request("insert a chart")
+    chart, making = (max(asked.get(number, 0.0) for number in thesaurus.of_text(text)) for text in ("Chart", "Insert"))
+    assert chart > making > 0
+
+
+@pytest.mark.parametrize(
+    ("instruction", "english"),
+    [
+        ("Zeige meine Merkliste", "show wish list"),
+        ("Melde dich bitte an", "sign in"),
+        ("Supprimer le message", "delete"),
+        ("Imprimer", "print"),
+        ("Muestra los mensajes", "show messages"),
+        ("打开设置", "open settings"),
+        ("ابحث", "search"),
+    ],
+)
+def test_words_of_other_languages_are_put_in_english(instruction: str, english: str) -> None:
+    assert read_instruction(instruction).foreign
+    assert in_english(instruction) == english
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    ["Click Save", "Open the menu", "Share this photo", "delete the last tag", "Café", "go to Zürich", "日", "!"],
+)
+def test_english_and_the_unknown_are_left_alone(instruction: str) -> None:
+    assert not read_instruction(instruction).foreign
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_put_in_english(text: str) -> None:
+    assert isinstance(is_foreign(text), bool)
+    assert in_english(text) or not text
 
 
 def test_icons_of_the_thesaurus_are_named_as_the_classifier_names_them() -> None:

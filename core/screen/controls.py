@@ -25,6 +25,7 @@ SOLID = 0.68  # the share of its bounding box that a patch fills; a small disc f
 CROWDED = 0.4  # the share of edge pixels around a figure that makes it part of a texture
 CONTRAST = 80  # grey levels at which an icon stands out fully
 UNLIKELY = 0.1  # figures less sure than this are parts of a texture
+JOINED = 0.8  # each of the buttons that are joined in a row fills this share of its height
 MOST = 500  # controls beyond this many, least sure first, are left out: noise makes thousands
 SAME = 0.8  # boxes that overlap by more than this are one control found twice
 
@@ -35,6 +36,7 @@ PATCH = (0.7, 5.0)  # heights of checkboxes, buttons and fields
 TILE = 16.0  # the height of tiles and text areas
 MOST_ICONS = 8  # as many may stand in one field
 LONG = 8.0  # a patch that is longer and touches the edge of the screen is a bar
+DASH = 1.4  # a minus sign is no longer; a longer line is a line
 PARTS, TIGHT = 0.35, 0.15  # parts of an icon are closer than this; where icons crowd, closer than that
 
 
@@ -112,12 +114,15 @@ def _figures(
     small[0] = False
     parts = small[labels].astype(np.uint8)
     whole, apart = _joined(parts, PARTS * unit), _joined(parts, TIGHT * unit)
+    alike = _alike(stats[small, :4], unit)
     sums = cv2.integral(all_edges.astype(np.uint8))
     grounds = [patch.box for patch in patches]
     found = []
-    for box in _uncrowd(whole, apart, unit):
+    for box in [*_uncrowd(whole, apart, unit), *alike]:
         long, short = max(box.width, box.height), min(box.width, box.height)
-        if not FIGURE[0] * unit <= long <= FIGURE[1] * unit or long > (4 if long > 1.6 * unit else 8) * short:
+        dash = box.width == long <= DASH * unit
+        thin = long > (4 if long > 1.6 * unit else 20 if dash else 8) * short
+        if (thin and box not in alike) or not FIGURE[0] * unit <= long <= FIGURE[1] * unit:
             continue
         x1, y1, x2, y2 = box.as_ints()
         contrast = min(1.0, float(gradient[y1:y2, x1:x2].max()) / CONTRAST)
@@ -138,6 +143,28 @@ def _joined(parts: np.ndarray, reach: float) -> list[Box]:
     kernel = np.ones((side, side), np.uint8)
     count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(parts, cv2.MORPH_CLOSE, kernel))
     return [Box(x, y, x + width - 1, y + height - 1) for x, y, width, height, _ in stats[1:count].tolist()]
+
+
+def _alike(parts: np.ndarray, unit: float) -> list[Box]:
+    """Icons whose parts stand far apart: two equal bars (pause), and three equal dots in a row or a column (more).
+
+    ``parts``: int [N, 4], x, y, width and height in pixels.
+    """
+    parts = parts[(parts[:, 2:].max(axis=1) <= FIGURE[1] * unit / 2) & (parts[:, 2:].min(axis=1) > 1)]
+    squarish = np.abs(parts[:, 2] - parts[:, 3]) <= 0.3 * parts[:, 2:].max(axis=1)
+    bars, dots = parts[parts[:, 3] >= 2 * parts[:, 2]], parts[squarish & (parts[:, 3] < SMALL * unit)]
+    found = []
+    for kind, count, axis in ((bars, 2, 0), (dots, 3, 0), (dots, 3, 1)):
+        for first in kind:
+            reach = 0.8 * first[3] + first[2] if count == 2 else 3.5 * first[2 + axis]
+            same = (np.abs(kind[:, [1 - axis, 2, 3]] - first[[1 - axis, 2, 3]]) <= 1).all(axis=1)
+            row = kind[same & (np.abs(kind[:, axis] - first[axis]) <= 3 * reach)]
+            row = row[np.argsort(row[:, axis])]
+            steps = np.diff(row[:, axis])
+            if len(row) == count and (row[0] == first).all() and np.ptp(steps) <= 2 and steps.max() <= reach:
+                last = row[-1]
+                found.append(Box(*map(float, (first[0], first[1], last[0] + last[2] - 1, last[1] + last[3] - 1))))
+    return found
 
 
 def _uncrowd(whole: list[Box], apart: list[Box], unit: float) -> list[Box]:
@@ -187,11 +214,14 @@ def _kind(
 ) -> Kind | None:
     """What a figure or a patch with ``inner`` ones is, or None for a bar, a card or a row of several controls."""
     box = element.box
+    if sum(e.kind == "button" and e.box.height >= JOINED * box.height for e in inner) > 1:
+        return None  # the outline of buttons that are joined in a row
     if _knob(box, inner):
         return "toggle"
     squarish = max(box.width, box.height) <= 1.35 * min(box.width, box.height)
-    if squarish and box.height <= 2 * unit and _labelled(box, texts, unit) and _hollow(image, box):
-        return "checkbox"
+    if squarish and box.height <= 2 * unit and _hollow(image, box):
+        if _labelled(box, texts, unit) or (_clear(image, box) and _in_column(box, others)):
+            return "checkbox"
     held = [text for text in texts if text.inside(box) >= INSIDE]
     glyph = len(held) == 1 and held[0].height > 0.3 * box.height and held[0].width < 0.6 * box.width
     if element.kind == "icon" or (squarish and box.height <= FIGURE[1] * unit and (not held or glyph)):
@@ -244,6 +274,22 @@ def _knob(box: Box, inner: Sequence[Element]) -> bool:
 def _labelled(box: Box, texts: Sequence[Box], unit: float) -> bool:
     """Whether a text begins right beside the box."""
     return any(0 <= text.x1 - box.x2 <= 1.5 * unit and box.y1 <= text.center.y <= box.y2 for text in texts)
+
+
+def _in_column(box: Box, others: Sequence[Element]) -> bool:
+    """Whether another box of the same size stands right above or below, as the tick boxes of a table do."""
+    return any(
+        abs(e.box.x1 - box.x1) <= 2 and abs(e.box.x2 - box.x2) <= 2 and 1.5 * box.height < abs(e.box.y1 - box.y1)
+        and abs(e.box.height - box.height) <= 2
+        for e in others
+    )  # fmt: skip
+
+
+def _clear(image: np.ndarray, box: Box) -> bool:
+    """Whether a box has nearly the colour of what is around it, as a tick box has and a sample of colour has not."""
+    x, y = int(box.center.x), int(box.center.y)
+    outside = image[y, max(0, int(box.x1) - 3)].astype(np.int16)
+    return int(np.abs(image[y, x].astype(np.int16) - outside).max()) < CONTRAST
 
 
 def _hollow(image: np.ndarray, box: Box) -> bool:

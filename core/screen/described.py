@@ -9,11 +9,14 @@ import numpy as np
 from core.geometry import Box
 from core.screen import sentences, thesaurus
 from core.screen.elements import Element, IconGuess
+from core.screen.glossary import in_english
 from core.screen.layout import Label, is_value, labels, line_height
 from core.screen.lexical import FUNCTION_WORDS, words
 
 LIKELY_ICON = 0.08
 """Less probable guesses of an icon are noise."""
+LETTERED, LABELLED = 0.2, 0.4
+"""What the icon of a control counts that bears a text as well, and that of one with a text beside it."""
 LETTER_ICON = 0.7
 """The probability that a lone character on the screen is the icon it looks like."""
 
@@ -30,7 +33,7 @@ _LETTER_ICONS = {
 class DescribedScreen:
     """The elements of a screen with what is worked out once for all instructions; every list goes by element."""
 
-    def __init__(self, elements: tuple[Element, ...]) -> None:
+    def __init__(self, elements: tuple[Element, ...], foreign: bool) -> None:
         self.elements = elements
         self.unit = line_height(elements)
         self.labels = labels(elements)
@@ -40,6 +43,7 @@ class DescribedScreen:
         self.label_words = [words(label.text.text) if label else [] for label in found]
         self.label_strength = [label.strength if label else 0.0 for label in found]
         self.says = [_says(element, label) for element, label in zip(elements, found, strict=True)]
+        self.meant = [in_english(text) for text in self.says] if foreign else self.says
         self.trust = np.array(
             [1.0 if says == e.text else s for says, e, s in zip(self.says, elements, self.label_strength, strict=True)],
             np.float32,
@@ -47,12 +51,15 @@ class DescribedScreen:
         kinds = {element.id: element.kind for element in elements}
         self.labelling = {label.text.id for id, label in self.labels.items() if kinds[id] not in ("icon", "image")}
         self.icons = [_guesses(element) or _inside(element, elements) for element in elements]
+        self.bareness = np.array(
+            [_bareness(*own) for own in zip(self.words, self.label_strength, strict=True)], np.float32
+        )
         self.text_boxes = [_text_box(element) for element in elements]
 
     @cached_property
     def text_vectors(self) -> np.ndarray:
         """[elements, 384]: the meaning of what each element says, zeros where it says nothing."""
-        vectors = sentences.embed(self.says)
+        vectors = sentences.embed(self.meant)
         vectors[[not words(text) for text in self.says]] = 0.0
         return vectors * self.trust[:, None]
 
@@ -69,9 +76,9 @@ class DescribedScreen:
 
 
 @lru_cache(maxsize=16)
-def describe(elements: tuple[Element, ...]) -> DescribedScreen:
-    """The same screen is asked again and again: the last ones are kept."""
-    return DescribedScreen(elements)
+def describe(elements: tuple[Element, ...], foreign: bool = False) -> DescribedScreen:
+    """The same screen is asked again and again: the last ones are kept. ``foreign``: what it says is put in English."""
+    return DescribedScreen(elements, foreign)
 
 
 def _says(element: Element, label: Label | None) -> str:
@@ -81,6 +88,11 @@ def _says(element: Element, label: Label | None) -> str:
     if element.kind == "field" and element.text and not is_value(element.text):
         return f"{label.text.text} {element.text}"
     return element.text if words(element.text) and not is_value(element.text) else label.text.text
+
+
+def _bareness(own: list[str], label: float) -> float:
+    """How much an icon has to say, 0..1: what stands on it or beside it tells more."""
+    return LETTERED if any(len(word) > 1 for word in own) else 1.0 - (1.0 - LABELLED) * label
 
 
 def _text_box(element: Element) -> Box:
@@ -95,14 +107,17 @@ def _text_box(element: Element) -> Box:
 
 def _guesses(element: Element) -> tuple[IconGuess, ...]:
     """What the element's icon may show. A recogniser takes plain icons for letters: a cross for an X."""
+    if element.kind == "field":
+        return ()
     likely = tuple(
         IconGuess(guess.name, min(guess.probability, 1.0))
         for guess in element.icons
         if guess.probability >= LIKELY_ICON
     )
-    if not likely and (name := _LETTER_ICONS.get(element.text.strip().lower())):
-        return (IconGuess(name, LETTER_ICON),)
-    return likely
+    name = _LETTER_ICONS.get(element.text.strip().lower())
+    if name is None or any(guess.probability > LETTER_ICON / 2 for guess in likely):
+        return likely
+    return (IconGuess(name, LETTER_ICON), *(guess for guess in likely if guess.name != name))
 
 
 def _inside(field: Element, elements: tuple[Element, ...]) -> tuple[IconGuess, ...]:

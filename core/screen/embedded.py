@@ -25,6 +25,7 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 2560  # the text detector needs about 1 GB for
 BATCH = 64  # icons named between two chances to stop
 SURE_TEXT = 0.5  # what is read less surely is not taken for text
 SURE = 0.7  # one or two characters read less surely are rather an icon
+NARROW = 0.42  # letters are on average wider than this share of their height
 LETTER = 0.3  # what was read on less than this share of a figure stands on it, rather than being it
 TEXT_MARGIN = 0.15  # of the height of the ink
 LABEL = 30  # characters; longer texts are rarely labels
@@ -96,10 +97,12 @@ def _framed(element: Element, size: Size) -> Element:
 
 
 def _symbol(element: Element) -> bool:
-    """Whether a text may be a misread icon: a lone character, or two doubtful ones on a squarish box."""
+    """Whether a text may be a misread icon: a lone character, two doubtful ones on a squarish box, or several in less
+    space than letters take."""
     long, short = max(element.box.width, element.box.height), min(element.box.width, element.box.height)
     doubtful_pair = len(element.text) == 2 and element.confidence < SURE and long < 2.5 * short
-    return len(element.text) == 1 or doubtful_pair
+    crowded = element.box.width < NARROW * len(element.text) * element.box.height and element.text.isascii()
+    return len(element.text) == 1 or doubtful_pair or (crowded and long < 1.5 * short)
 
 
 def _candidates(
@@ -131,13 +134,13 @@ def _switched(icon: Element) -> Element:
 def _named(figure: Element | None, symbol: Element | None, guesses: tuple[IconGuess, ...]) -> Element:
     """Decide between the icon and the character that was read there.
 
-    A digit that is read surely is text, another character unless its figure is likely an icon; a letter keeps the
+    A digit that is read surely is text, another character unless its figure is likely an icon; either keeps the
     guesses (B is bold). A figure that looks like no icon is less likely a control.
     """
     if symbol is not None and symbol.confidence >= SURE:
         unlikely = symbol.text.isascii() and guesses and guesses[0].probability < LIKELY
         if not guesses or symbol.text.isdigit() or unlikely:
-            return replace(symbol, icons=guesses if symbol.text.isalpha() else ())
+            return replace(symbol, icons=guesses)
     box = (figure or symbol).box
     confidence = figure.confidence if figure else symbol.confidence * NO_ICON
     confidence = max(confidence, guesses[0].probability) if guesses else confidence * NO_ICON

@@ -11,6 +11,7 @@ from core.geometry import Size
 from core.screen import sentences, thesaurus
 from core.screen.described import DescribedScreen
 from core.screen.elements import IconGuess
+from core.screen.glossary import in_english
 from core.screen.instruction import Instruction, Relation, Role, Term
 from core.screen.layout import reading_order, relation, repeated
 from core.screen.lexical import joined_alike, overlap, words
@@ -35,13 +36,16 @@ FEATURES = (
     "long",  # its text runs like a paragraph
     "lacks the name",  # it bears none of the capitals or digits that the name has and other elements bear
     "labels another",  # it is the label of a control that is rather meant
+    "lacks the deed",  # what is to be done is not what it does, but what another element does
+    "lacks the role",  # another element is a switch or a field, as asked, and it is not
 )
 
 NAMING = 0.3  # words that weigh more name the target; the others only say what to do or what sort of thing it is
 ANCHOR = 0.35  # an anchor named less well than this is not on the screen
 FITTING = 0.5  # what bears the name at least this well, compared with the best, is a rival of the best
 OBJECT_SENTENCE = 0.7  # of a likeness in meaning, where something is to be done that the element does not say
-LETTERED = 0.2  # what the icon of a control counts that bears a text as well
+DOES = 0.15  # what does the deed less surely than this does not do it
+UNASKED = 0.3  # what it counts that a text labels a control, where no sort of control is asked for
 PARAGRAPH = 14  # words from which a text counts fully as long
 
 _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
@@ -79,7 +83,7 @@ def gather(known: DescribedScreen, size: Size, instruction: Instruction) -> list
             readings.append(Evidence(values, read))
     if not any(evidence.relation.certain for evidence in readings):
         wholes = [
-            _compare(known, size, instruction, term, instruction.sentence)
+            _compare(known, size, instruction, term, _sentence(term) if term.whole else instruction.sentence)
             for term in instruction.terms or (Term((), ()),)
         ]
         readings.append(Evidence(max(wholes, key=lambda values: (values["exact"] + values["both"]).max()), None))
@@ -101,6 +105,7 @@ def _bears_name(values: Values) -> np.ndarray:
 def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term: Term, sentence: str) -> Values:
     """Evidence for elements that bear the name ``term`` and do what ``sentence`` asks."""
     elements = known.elements
+    sentence = in_english(sentence) if instruction.foreign else sentence
     values = {name: np.zeros(len(elements), np.float32) for name in FEATURES}
     shares = _shares(known, term)
     values["wanted"][:] = shares[:, 0]
@@ -114,7 +119,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         values["sentence"][:] = np.maximum(known.text_vectors @ asked, 0.0)
         values["icon sentence"][:] = np.maximum(known.icon_vectors @ asked, 0.0)
     # What a button says tells more than the icon beside it, and the two together no more than one of them.
-    lettered = np.array([LETTERED if any(len(w) > 1 for w in listed) else 1.0 for listed in known.words], np.float32)
+    lettered = known.bareness
     values["icon sentence"] *= lettered
     bearing = np.array([any(word in listed for word in marked) for listed in known.words])
     by_label = np.array([any(word in listed for word in marked) for listed in known.label_words])
@@ -123,7 +128,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     closeness = np.zeros(len(elements), np.float32)
     for i, element in enumerate(elements):
         x, y = element.box.center.x / size[0], element.box.center.y / size[1]
-        own = thesaurus.of_text(known.says[i])
+        own = thesaurus.of_text(known.meant[i])
         written = (_exact(content, shares[i], known.words[i]), _exact(content, shares[i], known.label_words[i]))
         values["exact"][i] = max(written[0], written[1] * known.label_strength[i])
         if marked and sorted(marked) == sorted(known.words[i]):
@@ -135,14 +140,32 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         values["clickable"][i] = element.clickable
         values["control"][i] = element.kind in ("button", "icon", "field")
         values["long"][i] = _prose(element.text, len(known.words[i]))
-        values["labels another"][i] = element.id in known.labelling
+        values["labels another"][i] = (1.0 if instruction.roles else UNASKED) * (element.id in known.labelling)
         closeness[i] = _closeness(x, y, instruction.place)
-    if thesaurus.acts(sentence):
-        about = values["meaning"] < 0.5
-        values["sentence"][about] *= OBJECT_SENTENCE
+    if deeds := thesaurus.deeds(sentence):
+        does = _does(known, deeds, sentence)
+        values["sentence"][does < 0.5] *= OBJECT_SENTENCE
+        if does.max() >= DOES:
+            values["lacks the deed"][:] = (1 - does / does.max()) * does.max() ** 0.5
+    if instruction.roles & {"toggle", "field", "checkbox"} and values["role"].max() == 1.0:
+        values["lacks the role"][:] = (values["role"] < 0.3) & (values["labels another"] == 0)
     if instruction.place != (None, None):
         values["place"][:] = _place(values, closeness)
     return values
+
+
+def _does(known: DescribedScreen, deeds: frozenset[int], sentence: str) -> np.ndarray:
+    """[elements], 0..1: how surely each does one of the deeds, by its text or its icon."""
+    asked = dict.fromkeys(deeds, 1.0)
+    verb = words(sentence)[:1]
+    does = np.zeros(len(known.elements), np.float32)
+    for i, listed in enumerate(known.words):
+        by_icon = sum(guess.probability * _shared(asked, thesaurus.of_icon(guess.name)) for guess in known.icons[i])
+        by_text = known.trust[i] * _shared(asked, thesaurus.of_text(known.meant[i])) ** 0.5
+        does[i] = max(
+            by_text, known.bareness[i] * by_icon, float(bool(listed) and overlap(verb, [1.0], listed)[0] > 0.9)
+        )
+    return np.minimum(does, 1.0)
 
 
 def _related(known: DescribedScreen, size: Size, instruction: Instruction, read: Relation) -> Values | None:

@@ -26,9 +26,9 @@ WEIGHTS = {
     "both": 1.5,
     "phrase": 1.5,
     "sentence": 4.5,
-    "meaning": 4.3,
-    "icon": 5.6,
-    "icon sentence": 4.3,
+    "meaning": 4.8,
+    "icon": 6.2,
+    "icon sentence": 4.8,
     "role": 1.8,
     "place": 3.0,
     "usual place": 1.3,
@@ -37,8 +37,10 @@ WEIGHTS = {
     "clickable": 0.6,
     "control": 0.5,
     "long": -1.3,
-    "lacks the name": -2.0,
+    "lacks the name": -4.5,
     "labels another": -2.5,
+    "lacks the deed": -2.0,
+    "lacks the role": -1.5,
 }
 RELATION_READING = -1.3
 """Added where a word such as "of" is read as a relation: mostly it belongs to the name."""
@@ -80,8 +82,8 @@ def ground(screen: Screen, instruction: str) -> Grounding:
     read = read_instruction(instruction)
     if not read.words:
         return Grounding((), False, "not sure: the instruction has no words")
-    known = describe(screen.elements)
-    values, scores = _score(screen, read)
+    known = describe(screen.elements, read.foreign)
+    values, scores = _score(known, screen, read)
     order = np.argsort(-scores, kind="stable")
     confidences = np.exp(scores - scores.max())
     confidences /= confidences.sum()
@@ -98,9 +100,9 @@ def ground(screen: Screen, instruction: str) -> Grounding:
     return Grounding(candidates, not reason, reason)
 
 
-def _score(screen: Screen, read: Instruction) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _score(known: DescribedScreen, screen: Screen, read: Instruction) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """(each feature of the best reading of each element, the weighted sums), all [elements]."""
-    readings = gather(describe(screen.elements), screen.size, read)
+    readings = gather(known, screen.size, read)
     totals = np.stack(
         [
             sum(WEIGHTS[name] * evidence.values[name] for name in FEATURES)

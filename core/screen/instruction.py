@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, words
+from core.screen.glossary import is_foreign
+from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, MAKING_VERBS, words
 from core.screen.places import Place, take_place
 
 Role = Literal["button", "icon", "link", "tab", "field", "checkbox", "toggle", "image", "item", "menu"]
@@ -20,7 +21,9 @@ LONGEST = 600  # characters that are read: what is meant stands at the beginning
 _POINTING = (
     "click on|click|double click|right click|tap on|tap|press on|press|hit|push|touch|select|choose|pick|activate|"
     "locate|point to|point at|hover over|move to|点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
-    "haz clic en|clic en|cliquez sur|cliquer sur|klicke auf|klick auf"
+    "haz clic en|clic en|pulsa|toca|selecciona|elige|"
+    "cliquez sur|cliquer sur|clique sur|clique dans|appuie sur|appuyez sur|sélectionne|choisis|"
+    "klicke auf|klick auf|klicken sie auf|tippe auf|tippen sie auf|wähle|drücke|drück auf"
 )
 # Those of them that do stand on controls: "Select all", "Choose file".
 _NAMING_TOO = ("select", "choose", "pick", "activate", "locate", "move to", "push")
@@ -36,7 +39,8 @@ _ROLE_WORDS: dict[str, Role] = {
     "tickbox": "checkbox", "radio": "checkbox", "toggle": "toggle", "switch": "toggle", "slider": "toggle",
     "image": "image", "picture": "image", "photo": "image", "thumbnail": "image", "avatar": "image",
     "item": "item", "entry": "item", "result": "item", "row": "item", "card": "item", "menu": "menu",
-    "dropdown": "menu", "option": "item", "按钮": "button", "图标": "icon", "输入框": "field", "链接": "link",
+    "dropdown": "menu", "option": "item", "tool": "icon",
+    "按钮": "button", "图标": "icon", "输入框": "field", "链接": "link",
 }  # fmt: skip
 # Words for the place something is in or the sort of thing it is: they say little about its name.
 _CONTAINERS = frozenset(
@@ -73,7 +77,9 @@ _SOFT = re.compile(rf"\b(?:{_RELATIONS[-1][1]})\s+")
 # Verbs that are often done to one of several rows or cards.
 _ACTING = re.compile(
     r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|"
-    r"disable|check|uncheck|tick|untick|download|save|mark|share|like|play|rename|archive|expand|collapse|mute|follow|add|pin|star)\s+(?=\S)"
+    r"disable|check|uncheck|tick|untick|download|save|mark|share|like|play|rename|archive|expand|collapse|mute|silence|"
+    r"follow|add|pin|star|close|hide|listen to|watch|send|copy|move|print|comment on|call|message|block|lock|"
+    r"unlock|pause|stop|restart|buy|book|order|rate|report|duplicate|restore)\s+(?=\S)"
 )
 # "Sort the list by size" wants the heading "Size".
 _ARRANGING = re.compile(r"(?:sort|order|filter|group|arrange)\b.{0,60}?\bby\s+(?:the\s+)?")
@@ -91,6 +97,8 @@ class Term:
 
     words: tuple[str, ...]
     weights: tuple[float, ...]
+    whole: bool = False
+    """Whether it is all there is to say: what is quoted, or what to sort by."""
 
     def __bool__(self) -> bool:
         return sum(self.weights) > 0.15
@@ -117,7 +125,8 @@ class Instruction:
     ``sentence`` is what is asked without politeness, pointing verb and place; ``words`` are its folded words. ``terms``
     are readings of the target's name: what is quoted, else all of the sentence. ``roles`` are the sorts of control that
     may be meant, empty where none is named. ``place`` is the wished place on the screen. ``ordinal`` counts from 1 in
-    reading order, -1 is the last. ``relations`` are readings as "head beside anchor".
+    reading order, -1 is the last. ``relations`` are readings as "head beside anchor". ``foreign``: in another language
+    than English.
     """
 
     sentence: str
@@ -127,6 +136,7 @@ class Instruction:
     place: Place
     ordinal: int | None
     relations: tuple[Relation, ...]
+    foreign: bool
 
 
 @lru_cache(maxsize=256)
@@ -149,7 +159,7 @@ def read_instruction(text: str) -> Instruction:
     roles = _roles(text, typing)
     ordinal, text = _take_ordinal(text, quotes)
     quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
-    whole = [_term(text)]
+    whole = [_term(text, after_verb=pointing is not None)]
     if arranged := _ARRANGING.match(text.lower()):
         whole.append(_term(text[arranged.end() :], named=True))
     if pointing and pointing[1].lower() in _NAMING_TOO:
@@ -162,6 +172,7 @@ def read_instruction(text: str) -> Instruction:
         place=place,
         ordinal=ordinal,
         relations=tuple(_relations(text)),
+        foreign=is_foreign(text),
     )
 
 
@@ -208,30 +219,32 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     if match is None or any(match.group() in quote.lower() for quote in quotes):
         return None, text
     following = words(text[match.end() :])
-    if not following or following[0] in ("name", "page", "class", "aid", "action", "time", "step", "change"):
+    if not following or following[0] in ("name", "page", "class", "aid", "action", "time"):
         return None, text
     if match["last"]:
+        # "the last result", but not "delete the last digit"
+        if not any(word in _ROLE_WORDS or word.removesuffix("s") in _ROLE_WORDS for word in (*following[:2], *quotes)):
+            return None, text
         ordinal = -1
     else:
         ordinal = int(match["digits"]) if match["digits"] else _ORDINALS.index(match["word"]) + 1
     return (ordinal or None), f"{text[: match.start()]}{text[match.end() :]}"
 
 
-def _term(name: str, named: bool = False) -> Term:
+def _term(name: str, named: bool = False, after_verb: bool = False) -> Term:
     """Weigh the words of a name. Capitals and digits inside a sentence mark what stands on the screen ("Open the
-    Insert tab")."""
+    Insert tab"); ``after_verb``, the name's own beginning is inside one ("Click" + "Show on map")."""
     shown = [word for word in re.findall(r"[^\s\"“”«»,.;:!?()]+", name)]
     capitals = {
         folded
-        for word in shown[0 if named else 1 :]
+        for word in shown[0 if named or after_verb else 1 :]
         if word[:1].isupper() or any(character.isdigit() for character in word)
         for folded in words(word)
     }
     title_case = len(capitals) >= max(3, len(words(name)) - 1) and not any(w[:1].islower() for w in shown)
     listed = tuple(dict.fromkeys(words(name)))
-    return Term(
-        listed, tuple(_weight(w, named, w in capitals and not title_case, i == 0) for i, w in enumerate(listed))
-    )
+    weights = tuple(_weight(w, named, w in capitals and not title_case, i == 0) for i, w in enumerate(listed))
+    return Term(listed, weights, named)
 
 
 def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
@@ -245,6 +258,8 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
         return 0.25
     if word in LEADING_VERBS:
         return 0.3 if first else 0.5
+    if first and word in MAKING_VERBS:
+        return 0.5
     return 1.0
 
 

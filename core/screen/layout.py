@@ -129,7 +129,7 @@ def relation(candidate: Box, anchor: Box, side: Side, unit: float) -> float:
         return 1 / (1 + 0.3 * distance)
     # What belongs to a thing stands in its row, however far, or below it: titles come before their controls.
     if same_row(candidate, anchor):
-        return 1 / (1 + 0.01 * horizontal)
+        return 1 / (1 + 0.01 * horizontal) * (1.0 if dx > 0 else 0.85)
     return 1 / (1 + 0.3 * vertical + 0.03 * horizontal) * (0.9 if dy > 0 else 0.5)
 
 

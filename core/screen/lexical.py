@@ -16,14 +16,22 @@ _SUFFIXES = ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "ed", "es", 
 _LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "8": "b"})
 FUNCTION_WORDS = frozenset(
     "a an the this that these those my your our their his her its it me i you we to of in on at for from with by and "
-    "or as is are be so into onto up there here which where what please then just".split()
+    "or as is are be so into onto up there here which where what please then just "
+    "der die das den dem ein eine einen mein meine meinen diese dieser auf zu zum zur und für mich "
+    "le la les un une des du de mon ma mes ce cette sur dans et el los las mi mis esta este "
+    "的 了 我 把 在 个 这 一".split()
 )
 # Verbs that lead somewhere or change something, but seldom stand on the control that does it.
 LEADING_VERBS = frozenset(
     "open go switch show view see use apply launch visit navigate access bring display change set enable disable turn "
     "flip take make get find check read enter type fill head jump start run activate look want need have is how "
-    "on off".split()
+    "on off "
+    "öffne öffnen zeige zeigen gehe gehen wechsle ouvre ouvrir affiche afficher montre aller abre abrir muestra".split()
 )
+# Those of them that are also what some controls do.
+DOING_VERBS = frozenset("find look check run apply start launch".split())
+# Verbs that make something: what is made says more than they do ("insert a chart").
+MAKING_VERBS = frozenset("add insert create make draw start begin".split())
 
 
 def fold(text: str) -> str:

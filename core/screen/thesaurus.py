@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, stem, words
+from core.screen.lexical import DOING_VERBS, FUNCTION_WORDS, LEADING_VERBS, MAKING_VERBS, stem, words
 from core.screen.places import Place
 
 _FILE = Path(__file__).with_name("thesaurus.txt")
@@ -141,40 +141,47 @@ def of_request(text: str) -> dict[int, float]:
     """Meanings of what is asked for, each with how much of the request it is, 0..1.
 
     "Send the message" is about sending: where the first word says what to do, the things that follow count less. A
-    first word that only leads somewhere ("open the calendar") says nothing.
+    first word that only leads somewhere ("open the calendar") says nothing, one that makes something less than what is
+    made ("insert a chart").
     """
     listed = stems(text)[:64]
     matches = _matches(listed)
-    doing = _acts(listed, matches)
+    doing, making = bool(_deeds(listed, matches)), listed[:1] and listed[0] in _stems_of(MAKING_VERBS)
     shares: dict[int, float] = {}
     for match in matches:
-        if match.places == {0} and _leads(listed):
+        leading = match.places == {0} and _leads(listed)
+        if leading and listed[0] not in _stems_of(DOING_VERBS):
             continue
         share = match.surety * (len(match.places) / len(listed)) ** 0.5
-        if doing and 0 not in match.places:
+        made = making and match.places == {0} and len(matches) > 1
+        if leading or made or (doing and 0 not in match.places):
             share *= OBJECT
         for number in match.numbers:
             shares[number] = max(shares.get(number, 0.0), share)
     return shares
 
 
-def acts(text: str) -> bool:
-    """Whether the first words say what to do ("send the message") rather than where to go ("open the messages")."""
+@lru_cache(maxsize=256)
+def deeds(text: str) -> frozenset[int]:
+    """Meanings of the first words where they say what to do ("send the message") rather than where to go ("open the
+    messages") or what to make ("add a message")."""
     listed = stems(text)[:64]
-    return _acts(listed, _matches(listed))
+    return frozenset(number for match in _deeds(listed, _matches(listed)) for number in match.numbers)
 
 
-def _acts(listed: tuple[str, ...], matches: list[_Match]) -> bool:
-    return any(0 in match.places and not (len(match.places) == 1 and _leads(listed)) for match in matches)
+def _deeds(listed: tuple[str, ...], matches: list[_Match]) -> list[_Match]:
+    if listed and listed[0] in _stems_of(MAKING_VERBS):
+        return []
+    return [match for match in matches if 0 in match.places and not (len(match.places) == 1 and _leads(listed))]
 
 
 def _leads(listed: tuple[str, ...]) -> bool:
-    return len(listed) > 1 and listed[0] in _leading_stems()
+    return len(listed) > 1 and listed[0] in _stems_of(LEADING_VERBS)
 
 
 @cache
-def _leading_stems() -> frozenset[str]:
-    return frozenset(stem(word) for word in LEADING_VERBS)
+def _stems_of(verbs: frozenset[str]) -> frozenset[str]:
+    return frozenset(stem(verb) for verb in verbs)
 
 
 @lru_cache(maxsize=4096)
