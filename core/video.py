@@ -23,8 +23,8 @@ from core.images import MAX_PIXELS
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpeg,mpegts,mpegvideo,flv,asf,ogg,m4v"
 """Only these demuxers run on what people send: ffmpeg has others, such as playlists, that open further files."""
 
-MAX_FRAMES = 256
-MAX_SIDE = 640
+MAX_FRAMES, MAX_SIDE = 256, 640
+"""What is read where nothing else is asked: of a clip of 16:9, 177 MB."""
 LONGEST = 600.0
 """Seconds: a longer clip is read only where a start is named."""
 PATIENCE = 60.0
@@ -60,9 +60,12 @@ def about_clip(path: str | Path) -> About:
         raise UserError(f"{path.name!r} cannot be opened: {getattr(error, 'strerror', None) or error}.") from error
     if not head:
         raise UserError(f"{path.name!r} is empty (0 bytes). Choose another file.")
-    said = subprocess.run(
-        [*_opening(path)], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False
-    ).stderr.decode(errors="replace")
+    try:
+        said = subprocess.run(
+            _opening(path), stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False
+        ).stderr.decode(errors="replace")
+    except subprocess.TimeoutExpired as error:
+        raise UserError(f"{path.name!r} is not understood within {PATIENCE:.0f} s. Save or upload it again.") from error
     if "Input #0" not in said:
         raise UserError(f"{path.name!r} {_what_it_is(head, said)}")
     stream = re.search(r"^\s*Stream #0.*: Video: (.*)$", said, re.MULTILINE)
@@ -92,6 +95,8 @@ def read_clip(
     """
     path = Path(path)
     about = about_clip(path)
+    if start is not None and not 0 <= start < float("inf"):
+        raise UserError(f"A clip is read from a second that is 0 or later, not from {start}.")
     if start is None and about.seconds is not None and about.seconds > LONGEST:
         raise UserError(
             f"{path.name!r} lasts {_clock(about.seconds)}; whole clips are read up to {_clock(LONGEST)}. "
@@ -121,15 +126,17 @@ def read_clip(
         log.seek(0)
         said = log.read().decode(errors="replace")
     if not pictures:
-        if about.seconds is not None and 0 < about.seconds <= start:
-            raise UserError(f"{path.name!r} lasts {_clock(about.seconds)}; it has no frame at {_clock(start)}.")
+        if start > 0 and about.seconds is not None:
+            raise UserError(
+                f"{path.name!r} lasts {_clock(about.seconds)}; no frame can be read at {_clock(start)} or after it."
+            )
         raise UserError(f"{path.name!r} has no frame that can be read ({_last_line(said)}). Save or upload it again.")
     return Clip(pictures, rate, start, about.seconds)
 
 
 def _opening(path: Path, start: float = 0.0) -> list[str]:
     """The command that opens the file and nothing else, whatever stands in it."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-protocol_whitelist", "file"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-protocol_whitelist", "file"]
     command += ["-format_whitelist", FORMATS, "-max_pixels", str(MAX_PIXELS)]
     return [*command, "-ss", str(start), "-i", f"file:{path}"]
 

@@ -116,12 +116,21 @@ def out_is_a_file(folder: Path) -> list[str]:
 
 
 def one_frame_left(folder: Path) -> list[str]:
-    return [str(CLIP), "--out", str(folder / "out"), "--start", "3.95"]
+    return [str(CLIP), "--out", str(folder / "out"), "--start", "3.9"]
+
+
+def past_the_end(folder: Path) -> list[str]:
+    return [str(CLIP), "--out", str(folder / "out"), "--start", "3.99"]
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
-    [(text_file, "is a text file"), (out_is_a_file, "cannot be made"), (one_frame_left, "traces need two")],
+    [
+        (text_file, "is a text file"),
+        (out_is_a_file, "cannot be made"),
+        (one_frame_left, "traces need two"),
+        (past_the_end, "lasts 4.0 s; no frame can be read"),
+    ],
 )
 def test_bad_input_is_an_error_with_its_reason(tmp_path, capsys, given, reason):
     assert main(given(tmp_path)) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -131,7 +131,9 @@ def test_points_scale_with_the_picture():
     small_tracks, large_tracks = finish(track(truth.frames, points)), finish(track(large, points * 2))
     both = small_tracks.visible & large_tracks.visible
     assert both.mean() > 0.8
-    assert np.abs(large_tracks.points / 2 - small_tracks.points)[both].max() < 0.3
+    apart = (large_tracks.points / 2 - small_tracks.points)[both]
+    assert np.abs(np.median(apart, axis=0)).max() < 0.05  # half a pixel of the larger clip would be a quarter here
+    assert np.percentile(np.abs(apart), 95) < 0.2
 
 
 def test_an_unknown_tracker_is_refused():
@@ -174,6 +176,16 @@ def test_few_points_give_a_similarity():
     stabilised = stabilise(tracks, SIZE)
     assert stabilised.fits[1:] == ("similarity",) * 5
     assert np.abs(stabilised.tracks.points - ground).max() < 0.05
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20])
+def test_points_on_one_line_do_no_harm(count):
+    line = np.linspace(20, 230, count)[:, None] * [1.0, 0.5]
+    points = line[None] + np.arange(6)[:, None, None] * np.array([4.0, -2.0])
+    noisy = (points + np.random.default_rng(0).normal(0, 0.1, points.shape)).astype(np.float32)
+    stabilised = stabilise(Tracks(noisy, np.ones((6, count), bool)), SIZE)
+    corners = np.array([[0, 0], [256, 0], [256, 256], [0, 256]])
+    assert all(np.abs(warp(corners, homography) - corners).max() < 60 for homography in stabilised.homographies)
 
 
 def test_only_the_background_is_asked_where_it_is_known():
@@ -232,6 +244,15 @@ def test_the_choice_and_its_numbers_follow_the_seed():
     assert all(sorted(numbers) == [1, 2, 3, 4, 5] for numbers in numbered)
     assert all(set(numbers.values()) == {3, 5, 30, 40, 50} for numbers in numbered)
     assert {numbers[1] for numbers in numbered} == {3, 5, 30, 40, 50}  # motion is not told by the number
+
+
+def test_of_a_cluster_the_point_that_is_seen_most_is_taken():
+    tracks = half_moving()
+    visible = tracks.visible.copy()
+    white = np.indices((10, 10)).sum(axis=0).ravel() % 2 == 0  # of a chessboard: seen to the end
+    visible[12:] = white
+    selected = select(Tracks(tracks.points, visible), SIZE, seed=0)
+    assert white[list(selected.moving + selected.static)].all()
 
 
 def test_a_tremble_is_no_motion():
@@ -306,6 +327,9 @@ def test_empty_single_and_far_paths_are_drawn_too():
 coordinates = st.floats(-300, 300, allow_nan=False)
 
 
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def traces(length: int):
     return arrays(np.float64, (length, 2), elements=coordinates)
 
@@ -313,6 +337,7 @@ def traces(length: int):
 two_traces = st.integers(1, 12).flatmap(lambda length: st.tuples(traces(length), traces(length)))
 
 
+@untimed
 @given(two_traces)
 def test_a_trace_is_no_way_from_itself(pair):
     errors = trace_errors(pair[0], pair[0])
@@ -320,6 +345,7 @@ def test_a_trace_is_no_way_from_itself(pair):
     assert errors.hit4 == errors.hit8 == errors.hit16 == 1
 
 
+@untimed
 @given(two_traces, coordinates, coordinates)
 def test_errors_do_not_depend_on_the_place(pair, x, y):
     here, there = trace_errors(*pair), trace_errors(pair[0] + (x, y), pair[1] + (x, y))
@@ -327,6 +353,7 @@ def test_errors_do_not_depend_on_the_place(pair, x, y):
         assert getattr(here, name) == pytest.approx(getattr(there, name), abs=1e-6)
 
 
+@untimed
 @given(two_traces)
 def test_errors_are_the_same_both_ways_and_bound_each_other(pair):
     errors, swapped = trace_errors(*pair), trace_errors(*pair[::-1])
@@ -337,6 +364,7 @@ def test_errors_are_the_same_both_ways_and_bound_each_other(pair):
     assert errors.hit4 <= errors.hit8 <= errors.hit16
 
 
+@untimed
 @given(two_traces)
 def test_frechet_ignores_the_pace(pair):
     slow = np.repeat(pair[1], 3, axis=0)
@@ -376,8 +404,9 @@ def test_what_is_taught_parses_back_and_tells_the_motion():
     true_steps = np.linalg.norm(np.diff(truth.way, axis=0), axis=1)
     assert abs(speed - true_steps.mean()) < 1.5 and steps == max(len(trace.future) for trace in traces.traces)
     for trace in traces.traces:
+        last = np.flatnonzero(clip.tracks.visible[:, clip.marks[trace.mark]])[-1]
         moved = np.array(trace.future[-1]) - trace.start
-        assert np.linalg.norm(moved - (truth.way[-1] - truth.way[0])) < 4
+        assert np.linalg.norm(moved - (truth.way[last] - truth.way[0])) < 5  # two for merging, the rest for rounding
 
 
 def test_close_positions_are_merged_and_hidden_ones_left_out():

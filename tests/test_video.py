@@ -150,8 +150,14 @@ def test_a_part_of_four_hours_is_read(four_hours):
 
 
 def test_a_start_past_the_end_is_named(clip):
-    with pytest.raises(UserError, match=r"lasts 3.0 s; it has no frame at 9.0 s"):
+    with pytest.raises(UserError, match=r"lasts 3.0 s; no frame can be read at 9.0 s"):
         read_clip(clip, start=9)
+
+
+@pytest.mark.parametrize("start", [-1.0, float("nan"), float("inf")])
+def test_a_start_that_is_no_time_is_refused(clip, start):
+    with pytest.raises(UserError, match="0 or later"):
+        read_clip(clip, start=start)
 
 
 def a_text(path: Path, clip: Path) -> None:

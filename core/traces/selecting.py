@@ -36,17 +36,19 @@ class Selected:
 
 
 def select(tracks: Tracks, size: Size, seed: int) -> Selected:
-    """Split stabilised tracks into moving and static, cluster each, and take the point nearest to each centre.
+    """Split stabilised tracks into moving and static, cluster each, and take a point of each cluster.
 
     Points that are hidden in half of the frames or more are left out.
     """
     generator = np.random.default_rng(seed)
     moving_count, static_count = (int(generator.integers(low, high + 1)) for low, high in (MOVING_MARKS, STATIC_MARKS))
-    kept, moving = tracks.visible.mean(axis=0) > 0.5, moving_points(tracks, size)
-    ways = tracks.points.transpose(1, 0, 2).reshape(tracks.points.shape[1], -1)
+    seen = tracks.visible.mean(axis=0)
+    kept, moving = seen > 0.5, moving_points(tracks, size)
+    starts = tracks.points[0]
+    ways = np.concatenate([starts, _travelled(tracks)], axis=1)
     return Selected(
-        _cluster(ways, np.flatnonzero(kept & moving), moving_count, seed),
-        _cluster(tracks.points[0], np.flatnonzero(kept & ~moving), static_count, seed),
+        _cluster(ways, np.flatnonzero(kept & moving), seen, moving_count, seed),
+        _cluster(starts, np.flatnonzero(kept & ~moving), seen, static_count, seed),
     )
 
 
@@ -64,6 +66,13 @@ def mean_steps(tracks: Tracks) -> np.ndarray:
     return (steps * both).sum(axis=0) / np.maximum(both.sum(axis=0), 1)
 
 
+def _travelled(tracks: Tracks) -> np.ndarray:
+    """How far each point goes in the whole clip, as far as it is seen and at that pace: (x, y) in pixels, [n, 2]."""
+    both = (tracks.visible[1:] & tracks.visible[:-1])[..., None]
+    steps = np.diff(tracks.points, axis=0) * both
+    return steps.sum(axis=0) / np.maximum(both.sum(axis=0), 1) * len(steps)
+
+
 def number_marks(selected: Selected, seed: int) -> dict[int, int]:
     """Numbers from 1 on, in seeded random order, mapped to point indices: the number must not give motion away."""
     order = np.random.default_rng(seed).permutation(selected.moving + selected.static)
@@ -78,8 +87,9 @@ def propose_marks(frames: Sequence[np.ndarray], count: int, seed: int) -> dict[i
     candidates: list[np.ndarray] = []
     if len(frames) > 1:
         tracks = stabilise(finish(track(frames, grid_points(size))), size).tracks
-        moving = np.flatnonzero((tracks.visible.mean(axis=0) > 0.5) & moving_points(tracks, size))
-        candidates += [tracks.points[0][index] for index in _cluster(tracks.points[0], moving, count, seed)]
+        seen = tracks.visible.mean(axis=0)
+        moving = np.flatnonzero((seen > 0.5) & moving_points(tracks, size))
+        candidates += [tracks.points[0][index] for index in _cluster(tracks.points[0], moving, seen, count, seed)]
     candidates += [*_salient(frames[0]), *grid_points(size, 16)]
     chosen: list[np.ndarray] = []
     spacing = min(size) / 8
@@ -111,10 +121,19 @@ def _salient(frame: np.ndarray) -> np.ndarray:
     return (np.stack([columns, rows], axis=1)[order] + 0.5) / scale
 
 
-def _cluster(features: np.ndarray, members: np.ndarray, count: int, seed: int) -> tuple[int, ...]:
+def _cluster(features: np.ndarray, members: np.ndarray, seen: np.ndarray, count: int, seed: int) -> tuple[int, ...]:
+    """At most ``count`` of the ``members``, one for each cluster of their features [n, k]: of those that are ``seen``
+    [n] most, the one nearest to the centre."""
     count = min(count, len(members))
     if not count:
         return ()
     clusters = KMeans(count, n_init=4, random_state=seed).fit(features[members])
     distances = clusters.transform(features[members])
-    return tuple(int(members[i]) for i in distances.argmin(axis=0))
+    return tuple(
+        int(
+            members[
+                min(np.flatnonzero(clusters.labels_ == label), key=lambda i: (-seen[members[i]], distances[i, label]))
+            ]
+        )
+        for label in np.unique(clusters.labels_)
+    )

@@ -16,6 +16,12 @@ Fit = Literal["homography", "similarity", "frame before"]
 INLIER = 1 / 256
 """Of the shorter side: how far a point of the background may lie from where the camera's motion puts it."""
 
+ENOUGH = 12
+"""Points: three times what a homography takes, so that errors show."""
+
+MOST = 16.0
+"""Times that an area may grow or shrink."""
+
 
 @dataclass(frozen=True)
 class Stabilised:
@@ -34,10 +40,9 @@ def stabilise(tracks: Tracks, size: Size, background: np.ndarray | None = None) 
     """
     usable = tracks.visible[0] if background is None else tracks.visible[0] & background
     homographies, fits = [np.eye(3)], ["homography"]
-    threshold = INLIER * min(size)
     for points, visible in zip(tracks.points[1:], tracks.visible[1:], strict=True):
         both = usable & visible
-        homography, fit = _fit(points[both], tracks.points[0][both], threshold)
+        homography, fit = _fit(points[both], tracks.points[0][both], size)
         homographies.append(homographies[-1] if homography is None else homography)
         fits.append(fit)
     homographies = np.stack(homographies)
@@ -53,16 +58,33 @@ def warp(points: np.ndarray, homography: np.ndarray) -> np.ndarray:
     return mapped[:, :2] / mapped[:, 2:]
 
 
-def _fit(source: np.ndarray, target: np.ndarray, threshold: float) -> tuple[np.ndarray | None, Fit]:
-    if len(source) >= 12:
+def _fit(source: np.ndarray, target: np.ndarray, size: Size) -> tuple[np.ndarray | None, Fit]:
+    threshold = INLIER * min(size)
+    if len(source) >= ENOUGH:
         homography, _ = cv2.findHomography(source, target, cv2.USAC_MAGSAC, threshold)
         if homography is not None:
-            return _refined(homography, source, target), "homography"
+            homography = _refined(homography, source, target)
+            if _plausible(homography, size):
+                return homography, "homography"
     if len(source) >= 3:
         similarity, _ = cv2.estimateAffinePartial2D(source, target, ransacReprojThreshold=threshold)
         if similarity is not None:
-            return np.vstack([similarity, (0, 0, 1)]), "similarity"
+            homography = np.vstack([similarity, (0, 0, 1)])
+            if _plausible(homography, size):
+                return homography, "similarity"
     return None, "frame before"
+
+
+def _plausible(homography: np.ndarray, size: Size) -> bool:
+    """Whether a camera could have done that within a clip: nothing at infinity or turned over, and no corner of the
+    picture stretched or shrunk beyond MOST. Points on one line, or few of them, fit worse."""
+    width, height = size
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+    depths = np.column_stack([corners, np.ones(4)]) @ homography[2]
+    if not np.isfinite(homography).all() or depths.min() <= 0:
+        return False
+    growth = np.linalg.det(homography) / depths**3  # of the area at each corner
+    return bool((growth > 1 / MOST).all() and (growth < MOST).all())
 
 
 def _refined(homography: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
