@@ -19,8 +19,8 @@ from apps.gaming_agent.recording import from_json, recording_of, to_json
 from tests.conftest import Server, serve_app
 from tests.tiny_magma import make_checkpoint
 
-SLOW = 120_000
-"""Milliseconds: the model loads at its first step."""
+SLOW = 300_000
+"""Milliseconds: the model loads at its first step, on a busy machine for minutes."""
 
 
 @pytest.fixture(scope="module")

@@ -196,27 +196,26 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
         # Every visitor's game goes on beside the others': the engine itself lets one model call in at a time.
         free = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
         many = free | {"trigger_mode": "multiple"}
-        quick = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-        blocks.load(open_page, saved, [visit, *game_inputs, *shown, *controls], js=KEPT, **quick)
+        blocks.load(open_page, saved, [visit, *game_inputs, *shown, *controls], js=KEPT, **free)
         saved.change(None, saved, None, js=KEEP, api_visibility="private")
         start.click(run, [visit, speed], [*shown, *controls], **many)
         step.click(one_step, visit, [*shown, *controls], **many)
         for direction, button in arrows.items():
             button.click(partial(own_move, direction), visit, shown, **many)
-        pause.click(pause_game, visit, controls, **quick)
+        pause.click(pause_game, visit, controls, **free)
         set_pace = page.toasts(lambda visit_, value: known(visit_).pace(value))
-        speed.input(set_pace, [visit, speed], None, trigger_mode="always_last", **quick)
-        reset.click(begin_game, [visit, *game_inputs], [*shown, *controls], **quick)
+        speed.input(set_pace, [visit, speed], None, trigger_mode="always_last", **free)
+        reset.click(begin_game, [visit, *game_inputs], [*shown, *controls], **free)
         gr.on(
             [chosen.input for chosen in game_inputs],
             begin_game,
             [visit, *game_inputs],
             [*shown, *controls],
             trigger_mode="always_last",
-            **quick,
+            **free,
         )
-        other_seed.click(lambda: secrets.randbelow(10_000), None, seed, **quick).then(
-            begin_game, [visit, *game_inputs], [*shown, *controls], **quick
+        other_seed.click(lambda: secrets.randbelow(10_000), None, seed, **free).then(
+            begin_game, [visit, *game_inputs], [*shown, *controls], **free
         )
         leaderboard.wire(agent, game_inputs, read_settings)
         recording.wire(visit)
