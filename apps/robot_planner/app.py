@@ -34,6 +34,7 @@ from core.errors import UserError
 from core.generators import passing_on
 from core.robot_actions import read_statistics
 
+ROOT = Path(__file__).resolve().parents[2]
 QUEUE = "model"
 """The concurrency group of everything that runs models: one at a time, the others wait their turn."""
 
@@ -42,6 +43,7 @@ TASKS = (
     "pick up the green cylinder",
     "put the blue cup next to the yellow box",
 )
+EXAMPLE = str(ROOT / "assets" / "clips" / "lower_the_tea_box.mp4"), "put the yellow box on the table"
 Update = dict[gr.components.Component, Any]
 
 
@@ -70,6 +72,7 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
                     submit = gr.Button("Plan", variant="primary", elem_id="submit")
                     stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop")
                 marking = FramePane()
+                gr.Examples([list(EXAMPLE)], [tabs.file, task], label="A real clip")
                 gr.Examples([[text] for text in TASKS], [task], label="Tasks")
                 with gr.Accordion("Settings", open=False), gr.Row():
                     settings = plan_settings()

@@ -18,7 +18,7 @@ from apps.robot_planner.task import Shape
 from core.geometry import Box, Point
 
 WORKING_SIDE = 320
-SMALLEST, LARGEST = 0.0008, 0.2
+SMALLEST, LARGEST = 0.0008, 0.3
 """Shares of the picture that a thing may cover."""
 TOO_SMALL = 16
 """Pixels of the shorter side at the working size, below which nothing is looked for."""

@@ -41,7 +41,7 @@ _SILENT = frozenset(
 )
 
 _SLIDE = "push|slide|move|shift|drag|pull|bring|roll|nudge|sweep|guide|send"
-_CARRY = "put|place|set|lay|drop|stack|transfer|carry|take"
+_CARRY = "put|place|set|lay|drop|stack|transfer|carry|take|lower"
 _LIFT = "pick up|pick|lift up|lift|raise|grasp|grab|take up|hold up"
 _VERB = re.compile(rf"\b(?:(?P<lift>{_LIFT})|(?P<carry>{_CARRY})|(?P<slide>{_SLIDE}))\b")
 _POLITE = re.compile(
@@ -85,6 +85,11 @@ _RELATIONS: tuple[tuple[Relation, re.Pattern[str]], ...] = tuple(
         ("towards", r"\b(?:towards?|up to|over to|to)\s+"),
     )
 )
+_TABLE_SIDES: dict[Relation, Direction] = {
+    "left of": (-1, 0), "right of": (1, 0), "behind": (0, -1), "in front of": (0, 1)
+}  # fmt: skip
+_LYING = re.compile(rf"\s(?:lying |standing )?(?:on|from|off)\s(?:the|a|my)\s{_SURFACE}(?=\s)")
+"""Where a thing is now, when more follows."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def read_task(text: str) -> Task | str:
     """The task's parts, or a sentence that says what cannot be understood."""
     text = unicodedata.normalize("NFKC", text).lower()
     text = re.sub(r"[^\w\s,'-]", " ", text.replace("\u2019", "'"))
-    text = _POLITE.sub("", re.sub(r"\s+", " ", text).strip())
+    text = _LYING.sub("", _POLITE.sub("", re.sub(r"\s+", " ", text).strip()))
     verb = _VERB.search(text)
     if verb is None:
         return "the task names no motion that is known here, such as push, pick up, move, put or stack"
@@ -140,7 +145,7 @@ def read_task(text: str) -> Task | str:
         thing, (_, goal) = rest[: then.start()], _split("it " + rest[then.end() :].strip())
     else:
         thing, goal = _split(rest)
-    thing = describe(re.sub(r"\s+up$", "", thing.strip()))
+    thing = describe(re.sub(r"\s+(?:up|down|over|back)$", "", thing.strip()))
     if verb["lift"] and not then:
         goal = Goal("lift")  # "from the table", "next to the cup" then say where the thing is
     if not thing.words:
@@ -167,7 +172,10 @@ def _split(text: str) -> tuple[str, Goal | None]:
     for order, (relation, pattern) in enumerate(_RELATIONS, 2):
         for match in pattern.finditer(text):
             anchor = describe(text[match.end() :])
-            if anchor.words and match.start() > 0:
+            if re.fullmatch(_SURFACE, anchor.words):  # the table is no thing beside which there is a place
+                goal = Goal("edge", _TABLE_SIDES[relation]) if relation in _TABLE_SIDES else Goal("centre")
+                found.append((match.start(), order, text[: match.start()], goal))
+            elif anchor.words and match.start() > 0:
                 found.append((match.start(), order, text[: match.start()], Goal(relation, anchors=(anchor,))))
     if not found:
         return text, None
