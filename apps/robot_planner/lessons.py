@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from apps.robot_planner.tabletop import COLOURS, SHAPES, STEPS, Scene, make_scene
+from apps.robot_planner.tabletop import COLOURS, GRASP_STEP, SHAPES, STEPS, Scene, make_scene
 from core.geometry import GRID, Point, to_grid
 from core.marks import draw_points
 from core.skills import (
@@ -50,8 +50,7 @@ def lesson(scene: Scene, generator: np.random.Generator, traces: bool = True) ->
     if traces:
         speed = scene_speed(scene) if generator.random() < 0.5 else DEFAULT_SPEED
         question = trace_prompt(picture, scene.task, sorted(marks), speed, STEPS).text
-        looks = tuple(unit[mark] for mark in scene.moving for _ in range(3))
-        turns.append(Turn(question, format_traces(true_traces(scene)), looks))
+        turns.append(Turn(question, format_traces(true_traces(scene)), _looks(scene, unit)))
     asked = generator.permutation(len(scene.things))[:2]
     for index in asked:
         mark, name = scene.order[1 + index], scene.things[index].name
@@ -64,6 +63,16 @@ def lesson(scene: Scene, generator: np.random.Generator, traces: bool = True) ->
         looks = tuple(unit[mark] for mark in cells for _ in range(3))
         turns.append(Turn(locate_prompt(picture).text, format_marks(Marks(cells)), looks))
     return Lesson(picture, tuple(spots), tuple(turns))
+
+
+def _looks(scene: Scene, unit: dict[int, Point]) -> tuple[Point, ...]:
+    """Where every number of the traces is read: the marks' own places first; along the paths the object, then, where
+    the task names one, the landmark that it goes to."""
+    thing, gripper = scene.moving
+    landmark = scene.task_given.landmark
+    goal = unit[thing if landmark is None else scene.order[1 + landmark]]
+    along = (unit[thing],) * (2 * GRASP_STEP) + (goal,) * (2 * (STEPS - GRASP_STEP))
+    return (unit[thing],) * 3 + (unit[gripper],) * 3 + (unit[thing], *along) + (unit[gripper], *along)
 
 
 DEFAULT_SPEED = 8

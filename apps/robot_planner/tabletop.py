@@ -76,13 +76,15 @@ class Thing:
 
 @dataclass(frozen=True)
 class Task:
-    """``goal`` is where the object's foot ends, ``lift`` how high it ends above the table."""
+    """``goal`` is where the object's foot ends, ``lift`` how high it ends above the table; ``landmark`` is the object
+    that the goal is told by, if one."""
 
     kind: Kind
     text: str
     subject: int
     goal: tuple[float, float]
     lift: float
+    landmark: int | None = None
 
 
 @dataclass(frozen=True)
@@ -458,7 +460,7 @@ def _task(generator: np.random.Generator, things: tuple[Thing, ...]) -> Task:
         min(max(landmark.place[0] + across * reach, 0.04), 0.96),
         min(max(landmark.place[1] + deep * (reach + 0.05), 0.05), 0.95),
     )
-    return Task(kind, f"put the {thing.name} {side} the {landmark.name}", subject, goal, 0.0)
+    return Task(kind, f"put the {thing.name} {side} the {landmark.name}", subject, goal, 0.0, other)
 
 
 def _table_colour(generator: np.random.Generator) -> tuple[int, int, int]:

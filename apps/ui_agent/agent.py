@@ -373,7 +373,7 @@ def _load_engine(model: str) -> tuple[Engine | None, str]:
     if model == "embedded":
         return None, f"Model: none, as asked; clicks come from {WITHOUT_MODEL}."
     try:
-        engine = Engine.load(model)
+        engine = Engine.load(model, skill="click")
     except UserError as error:
         if model != "auto":
             raise
