@@ -39,12 +39,14 @@ class PlanRecord(TypedDict):
 
 class TrackRecord(TypedDict):
     """A mark through a video: pixels of the picture, the camera's motion removed, one position for each of ``frames``
-    (counts at ``frames_per_second`` from the frame that was started from), for as long as it is seen."""
+    (counts at ``frames_per_second`` from the frame that was started from) until it is ``seen`` last; what is not seen
+    is a guess."""
 
     mark: int
     moves: bool
     frames: list[int]
     pixels: list[list[float]]
+    seen: list[bool]
 
 
 class TracksRecord(TypedDict):
@@ -157,6 +159,7 @@ def add_api(agent: RobotPlanner, queue: str) -> None:
                     moves=mark in truth.moving,
                     frames=[observation.frame_of(step, options.steps) for step in range(len(path))],
                     pixels=[[round(float(x), 1), round(float(y), 1)] for x, y in path],
+                    seen=truth.seen[mark].tolist(),
                 )
                 for mark, path in truth.paths.items()
             ],

@@ -59,12 +59,14 @@ class ComparisonRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Truth:
-    """``paths``: mark -> float [k + 1, 2], the position now and after each step for as long as it is seen, in pixels of
-    the picture, the camera's motion removed. ``histories``: mark -> float [h, 2], the positions up to now, a step
+    """``paths``: mark -> float [k + 1, 2], the position now and after each step until it is seen last, in pixels of the
+    picture, the camera's motion removed. ``seen``: mark -> bool [k + 1]; a position that is not is a guess between its
+    neighbours, and nothing is measured by it. ``histories``: mark -> float [h, 2], the positions up to now, a step
     apart. ``cameras`` float [frames, 3, 3] map the picture's pixels to those of each frame. ``moving`` are the marks
     that move. ``lost`` says of which marks nothing is known."""
 
     paths: dict[int, np.ndarray]
+    seen: dict[int, np.ndarray]
     histories: dict[int, np.ndarray]
     cameras: np.ndarray
     moving: tuple[int, ...]
@@ -83,7 +85,8 @@ def follow(observation: Observation, marks: Mapping[int, Point], steps: int) -> 
     known = _simulated(observation, marks, steps)
     if observation.steady and len(known) == len(marks):
         moving = tuple(mark for mark in observation.scene.moving if mark in known)
-        return Truth(known, {mark: path[:1] for mark, path in known.items()}, np.eye(3)[None], moving, "simulated")
+        histories = {mark: path[:1] for mark, path in known.items()}
+        return Truth(known, _all_seen(known), histories, np.eye(3)[None], moving, "simulated")
     points = np.array([(marks[mark].x, marks[mark].y) for mark in numbers], np.float32).reshape(-1, 2) / factor
     tracked = yield from track(frames, np.concatenate([points, grid_points(size)]).astype(np.float32))
     steady = stabilise(tracked, size)
@@ -91,24 +94,34 @@ def follow(observation: Observation, marks: Mapping[int, Point], steps: int) -> 
     cameras = enlarge @ np.linalg.inv(steady.homographies) @ np.linalg.inv(enlarge)
     indices = [observation.frame_of(step, steps) for step in range(steps + 1)]
     indices = [index for index in indices if index < len(frames)]
-    paths, lost = {}, []
+    paths, seen, lost = {}, {}, []
     for column, mark in enumerate(numbers):
         if mark in known:
             paths[mark] = known[mark]
+            seen |= _all_seen({mark: known[mark]})
             continue
-        seen = steady.tracks.visible[indices, column]
-        kept = len(seen) if seen.all() else int(seen.argmin())
-        if kept < 2:
+        visible = steady.tracks.visible[indices, column]
+        if not visible[1:].any():
             lost.append(mark)
             continue
-        paths[mark] = steady.tracks.points[indices[:kept], column].astype(np.float64) * factor
+        way = steady.tracks.points[indices, column].astype(np.float64) * factor
+        paths[mark], seen[mark] = _without_gaps(way, visible)
     histories = yield from passing_on(
         _histories(observation, frames[0], {mark: points[numbers.index(mark)] for mark in paths}, factor, steps),
         lambda count: len(frames) + count,
     )
-    moving = tuple(mark for mark, path in paths.items() if _moves(path, observation.image.size))
+    moving = tuple(mark for mark, path in paths.items() if _moves(path[seen[mark]], observation.image.size))
     source = "simulated" if known else "tracked"
-    return Truth(paths, histories, cameras, moving, source, tuple(lost))
+    return Truth(paths, seen, histories, cameras, moving, source, tuple(lost))
+
+
+def _without_gaps(way: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A way [k, 2] up to where it is seen last, straight where it is hidden, and where it is seen, bool [k]."""
+    last = int(np.flatnonzero(visible)[-1])
+    steps = np.arange(last + 1)
+    known = np.flatnonzero(visible)
+    filled = np.stack([np.interp(steps, known, way[known, axis]) for axis in (0, 1)], axis=1)
+    return filled, visible[: last + 1]
 
 
 def _simulated(observation: Observation, marks: Mapping[int, Point], steps: int) -> dict[int, np.ndarray]:
@@ -143,9 +156,13 @@ def _histories(
     return now
 
 
+def _all_seen(paths: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
+    return {mark: np.ones(len(path), bool) for mark, path in paths.items()}
+
+
 def _moves(path: np.ndarray, size: Size) -> bool:
     """By the measure that chooses marks: the mean step against the picture's shorter side."""
-    return bool(np.linalg.norm(np.diff(path, axis=0), axis=1).mean() > MOVING_STEP * min(size))
+    return len(path) > 1 and bool(np.linalg.norm(np.diff(path, axis=0), axis=1).mean() > MOVING_STEP * min(size))
 
 
 def compare(planned: Paths, marks: Mapping[int, Point], truth: Truth, size: Size) -> ComparisonRecord | None:
@@ -167,7 +184,8 @@ def compare(planned: Paths, marks: Mapping[int, Point], truth: Truth, size: Size
         history = truth.histories[mark] * grid
         if len(history) > 1:
             guesses["constant velocity"] = constant_velocity(history, steps)
-        by_mark[mark] = {name: trace_errors(guess, path[1:]) for name, guess in guesses.items()}
+        seen = truth.seen[mark][1:]
+        by_mark[mark] = {name: trace_errors(guess[seen], path[1:][seen]) for name, guess in guesses.items()}
     names = [
         name
         for name in ("plan", "stay", "constant velocity", "straight line")
