@@ -161,12 +161,12 @@ def test_too_much_at_once_is_refused(client):
 
 def test_ten_callers_at_once_each_play_their_own_game(gaming_server):
     def visit(seed: int) -> tuple[dict, Episode]:
-        caller = Client(gaming_server.url, verbose=False)
-        record = caller.predict(api_name="/new_game", seed=seed, steps=12)
+        caller = Client(gaming_server.url, verbose=False, httpx_kwargs={"timeout": 120})
+        record = caller.predict(api_name="/new_game", seed=seed, steps=8)
         while record["steps_left"]:
             reply = "1" if seed % 2 else best_reply(record)
             record = caller.predict(record["game"], reply, api_name="/step")
-        alone = Episode(GameSettings(seed, steps=12), "person")
+        alone = Episode(GameSettings(seed, steps=8), "person")
         for reply in record["game"]["replies"]:
             alone.take(reply)
         return record, alone
