@@ -228,7 +228,7 @@ def test_under_a_moving_camera_only_the_object_moves(followed):
 def test_points_that_are_seldom_seen_are_left_out():
     tracks = half_moving()
     visible = tracks.visible.copy()
-    visible[8:, :10], visible[9:, 50:] = False, False
+    visible[8:, :5], visible[10:, 5:10], visible[9:, 50:] = False, False, False
     selected = select(Tracks(tracks.points, visible), SIZE, seed=0)
     assert all(10 <= point < 20 for point in selected.moving)
     assert all(visible[:, point].mean() > 0.5 for point in selected.static)

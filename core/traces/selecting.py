@@ -23,6 +23,9 @@ MOVING_WAY = 1 / 40
 MOVING_MARKS, STATIC_MARKS = (2, 5), (6, 14)
 """How many clusters, from and to."""
 
+WHOLE = 0.75
+"""Of the frames that the best moving point is seen on: those on which a moving mark is seen at least."""
+
 SALIENT_SIDE = 240
 """Pixels: the shorter side at which a picture is looked over for what stands out."""
 
@@ -38,16 +41,18 @@ class Selected:
 def select(tracks: Tracks, size: Size, seed: int) -> Selected:
     """Split stabilised tracks into moving and static, cluster each, and take a point of each cluster.
 
-    Points that are hidden in half of the frames or more are left out.
+    Points that are hidden in half of the frames or more are left out, and moving ones that are seen much less than
+    others: they lie on the rim of what moves, where a patch is half its ground.
     """
     generator = np.random.default_rng(seed)
     moving_count, static_count = (int(generator.integers(low, high + 1)) for low, high in (MOVING_MARKS, STATIC_MARKS))
     seen = tracks.visible.mean(axis=0)
     kept, moving = seen > 0.5, moving_points(tracks, size)
+    whole = kept & moving & (seen >= WHOLE * seen[moving].max(initial=0.0))
     starts = tracks.points[0]
     ways = np.concatenate([starts, _travelled(tracks)], axis=1)
     return Selected(
-        _cluster(ways, np.flatnonzero(kept & moving), seen, moving_count, seed),
+        _cluster(ways, np.flatnonzero(whole), seen, moving_count, seed),
         _cluster(starts, np.flatnonzero(kept & ~moving), seen, static_count, seed),
     )
 
