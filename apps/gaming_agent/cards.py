@@ -65,7 +65,7 @@ def figures(episode: Episode) -> str:
         "of shortest": "\u2013" if share is None else f"{share:.0f}<small> %</small>",
         "per 100 steps": f"{100 * episode.score / taken:.1f}" if taken else "\u2013",
         "refusals": f"{episode.refusals}",
-        "last reply": f"{1000 * seconds:.3g}<small> ms</small>" if seconds else "\u2013",
+        "last reply": f"{1000 * seconds:,.0f}<small> ms</small>" if seconds else "\u2013",
     }
     return f'<div class="figures">{"".join(f"<div><b>{v}</b><span>{k}</span></div>" for k, v in tiles.items())}</div>'
 
