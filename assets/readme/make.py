@@ -11,9 +11,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
+
+SLOW = 120_000
+"""Milliseconds."""
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -51,12 +56,13 @@ def film() -> None:
         results.unlink(missing_ok=True)
 
 
-def page() -> None:
-    """The page with a click on the first example."""
+@contextmanager
+def visitor_of(app: str, height: int) -> Iterator[Page]:
+    """A browser on the page of this app, served by its command."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "apps/ui_agent/app.py", "--port", str(port)], cwd=ROOT)
+    server = subprocess.Popen([sys.executable, f"apps/{app}/app.py", "--port", str(port)], cwd=ROOT)
     try:
         url = f"http://127.0.0.1:{port}"
         for _ in range(600):
@@ -67,22 +73,53 @@ def page() -> None:
                 time.sleep(0.1)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            visitor = browser.new_page(viewport={"width": 1440, "height": 1180}, device_scale_factor=1)
+            visitor = browser.new_page(viewport={"width": 1440, "height": height}, device_scale_factor=1)
             visitor.goto(url)
-            expect(visitor.locator("#notes")).to_contain_text("Parser:", timeout=120_000)
-            visitor.set_input_files("#screenshot input[type=file]", str(EXAMPLES / FILM[0][0]))
-            expect(visitor.locator("#screenshot img")).to_be_visible()
-            visitor.locator("#instruction textarea, #instruction input").fill(FILM[0][1])
-            visitor.click("#submit")
-            expect(visitor.locator("#verdict h3")).to_be_visible(timeout=120_000)
+            yield visitor
             visitor.wait_for_timeout(1500)
-            visitor.screenshot(path=HERE / "ui_agent.png")
+            visitor.screenshot(path=HERE / f"{app}.png")
             browser.close()
     finally:
         server.terminate()
         server.wait()
 
 
+def ui_agent() -> None:
+    """A click on the first example."""
+    with visitor_of("ui_agent", 1180) as visitor:
+        expect(visitor.locator("#notes")).to_contain_text("Parser:", timeout=SLOW)
+        visitor.set_input_files("#screenshot input[type=file]", str(EXAMPLES / FILM[0][0]))
+        expect(visitor.locator("#screenshot img")).to_be_visible()
+        visitor.locator("#instruction textarea, #instruction input").fill(FILM[0][1])
+        visitor.click("#submit")
+        expect(visitor.locator("#verdict h3")).to_be_visible(timeout=SLOW)
+
+
+def gaming_agent() -> None:
+    """The model at play for some seconds."""
+    with visitor_of("gaming_agent", 1000) as visitor:
+        expect(visitor.locator("#start")).to_be_enabled(timeout=SLOW)
+        visitor.locator("#policy").get_by_text("model", exact=True).click()
+        expect(visitor.locator("#start")).to_be_enabled(timeout=SLOW)
+        visitor.click("#start")
+        visitor.wait_for_timeout(20_000)
+        visitor.click("#pause")
+        expect(visitor.locator("#start")).to_be_enabled(timeout=SLOW)
+
+
+def robot_planner() -> None:
+    """A task on a simulated tabletop."""
+    with visitor_of("robot_planner", 1500) as visitor:
+        expect(visitor.locator("#notes")).to_contain_text("magma-mini", timeout=SLOW)
+        visitor.get_by_role("tab", name="Simulated tabletop", exact=True).click()
+        visitor.click("#another")
+        visitor.wait_for_timeout(3000)
+        visitor.click("#submit")
+        expect(visitor.locator("video")).to_be_attached(timeout=SLOW)
+
+
 if __name__ == "__main__":
-    page()
+    ui_agent()
+    gaming_agent()
+    robot_planner()
     film()
