@@ -129,6 +129,13 @@ def test_parts_far_apart_are_one_icon(page):
     assert page.at(Box(300, 100, 305, 131)).box.iou(Box(300, 100, 305, 131)) > 0.5
 
 
+def test_tiny_staggered_marks_are_no_fault(page):
+    for i in range(3):
+        page.canvas.rectangle((100 + 4 * i, 100 - i % 2, 101 + 4 * i, 100 - i % 2), fill=page.colours["ink"])
+        page.canvas.rectangle((200 + 5 * i, 101 - i, 201 + 5 * i, 102 - i), fill=page.colours["ink"])
+    assert all(e.box.width > 0 and e.box.height > 0 for e in page.find())
+
+
 def test_a_dash_is_an_icon_and_a_line_is_none(page):
     page.canvas.rectangle((100, 100, 113, 101), fill=page.colours["ink"])
     page.canvas.rectangle((300, 100, 420, 101), fill=page.colours["ink"])

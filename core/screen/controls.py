@@ -156,14 +156,14 @@ def _alike(parts: np.ndarray, unit: float) -> list[Box]:
     found = []
     for kind, count, axis in ((bars, 2, 0), (dots, 3, 0), (dots, 3, 1)):
         for first in kind:
-            reach = 0.8 * first[3] + first[2] if count == 2 else 3.5 * first[2 + axis]
+            reach = 0.8 * first[3] + first[2] if count == 2 else 2.8 * first[2 + axis]
             same = (np.abs(kind[:, [1 - axis, 2, 3]] - first[[1 - axis, 2, 3]]) <= 1).all(axis=1)
             row = kind[same & (np.abs(kind[:, axis] - first[axis]) <= 3 * reach)]
             row = row[np.argsort(row[:, axis])]
             steps = np.diff(row[:, axis])
             if len(row) == count and (row[0] == first).all() and np.ptp(steps) <= 2 and steps.max() <= reach:
-                last = row[-1]
-                found.append(Box(*map(float, (first[0], first[1], last[0] + last[2] - 1, last[1] + last[3] - 1))))
+                (left, top), (right, bottom) = row[:, :2].min(axis=0), (row[:, :2] + row[:, 2:] - 1).max(axis=0)
+                found.append(Box(float(left), float(top), float(right), float(bottom)))
     return found
 
 

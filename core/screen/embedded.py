@@ -134,13 +134,13 @@ def _switched(icon: Element) -> Element:
 def _named(figure: Element | None, symbol: Element | None, guesses: tuple[IconGuess, ...]) -> Element:
     """Decide between the icon and the character that was read there.
 
-    A digit that is read surely is text, another character unless its figure is likely an icon; either keeps the
-    guesses (B is bold). A figure that looks like no icon is less likely a control.
+    A digit that is read surely is text, another character unless its figure is likely an icon; all but a lone digit
+    keep the guesses (B is bold). A figure that looks like no icon is less likely a control.
     """
     if symbol is not None and symbol.confidence >= SURE:
         unlikely = symbol.text.isascii() and guesses and guesses[0].probability < LIKELY
         if not guesses or symbol.text.isdigit() or unlikely:
-            return replace(symbol, icons=guesses)
+            return replace(symbol, icons=() if symbol.text.isdigit() and len(symbol.text) == 1 else guesses)
     box = (figure or symbol).box
     confidence = figure.confidence if figure else symbol.confidence * NO_ICON
     confidence = max(confidence, guesses[0].probability) if guesses else confidence * NO_ICON

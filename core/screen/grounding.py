@@ -48,7 +48,7 @@ RELATION_READING = -1.3
 LINE_WORDS = 24
 """Words of a line in which a meaning is looked for."""
 
-SURE = 0.5
+SURE = 0.75
 """The confidence from which the best element is taken for sure."""
 
 
