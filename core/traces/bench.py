@@ -43,9 +43,8 @@ def main() -> None:
         tracking.append(tracked - started)
         stabilising.append(time.perf_counter() - tracked)
     print(f"{len(points)} points x {FRAMES} frames at {SIDE} x {SIDE}, {os.cpu_count()} cores, median of {REPEATS}:")
-    print(
-        f"tracking {median(tracking):.3f} s ({median(processor):.3f} s of processor time), stabilising {median(stabilising):.3f} s"
-    )
+    print(f"tracking {median(tracking):.3f} s ({median(processor):.3f} s of processor time)")
+    print(f"stabilising {median(stabilising):.3f} s")
 
 
 if __name__ == "__main__":
