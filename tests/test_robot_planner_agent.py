@@ -350,7 +350,7 @@ def test_constant_velocity_knows_what_moved_evenly_before():
     observation, on_square, _ = moving_square(before=8)
     truth = finish(follow(observation, {1: on_square}, 16))
     guess = {1: (on_square, Point(80, 120))}
-    compared = compare(guess, {1: on_square}, truth, observation.image.size)
+    compared = compare(guess, {1: on_square}, truth, observation.image.size, 16)
     assert compared["errors"]["constant velocity"]["ade"] < 4 < compared["errors"]["stay"]["ade"]
     assert compared["errors"]["plan"] == compared["errors"]["stay"]
 

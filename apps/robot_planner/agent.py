@@ -255,7 +255,9 @@ class RobotPlanner:
                 follow(observation, step.marks, options.steps),
                 lambda count: clock.begin("following the marks") + f": frame {count}",
             )
-            compared = compare(step.paths, step.marks, truth, step.size) if truth and step.paths else None
+            compared = (
+                compare(step.paths, step.marks, truth, step.size, options.steps) if truth and step.paths else None
+            )
             step = replace(step, truth=truth, comparison=compared)
         return replace(step, seconds=clock.stop())
 

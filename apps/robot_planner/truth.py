@@ -165,9 +165,12 @@ def _moves(path: np.ndarray, size: Size) -> bool:
     return len(path) > 1 and bool(np.linalg.norm(np.diff(path, axis=0), axis=1).mean() > MOVING_STEP * min(size))
 
 
-def compare(planned: Paths, marks: Mapping[int, Point], truth: Truth, size: Size) -> ComparisonRecord | None:
-    """The plan's errors and those of the baselines, over the marks that really move (where none does, over those that
-    the plan moves); a mark that the plan leaves out is taken to stay. None where no mark is left to measure by.
+def compare(
+    planned: Paths, marks: Mapping[int, Point], truth: Truth, size: Size, steps: int
+) -> ComparisonRecord | None:
+    """The errors of a plan of this many steps and of the baselines, over the marks that really move (where none does,
+    over those that the plan moves); a mark that the plan leaves out is taken to stay. None where no mark is left to
+    measure by.
 
     The straight line goes at an even pace to where the plan ends: what the plan's own path and pace are worth.
     """
@@ -178,14 +181,14 @@ def compare(planned: Paths, marks: Mapping[int, Point], truth: Truth, size: Size
     by_mark: dict[int, dict[str, TraceErrors]] = {}
     for mark in measured:
         path = truth.paths[mark] * grid
-        start, steps = np.array([marks[mark].x, marks[mark].y]) * grid, len(path) - 1
+        start, count = np.array([marks[mark].x, marks[mark].y]) * grid, len(path) - 1
         plan = _as_long(planned[mark], steps) * grid if mark in planned else stay(start, steps)
         guesses = {"plan": plan, "stay": stay(start, steps), "straight line": straight_line(start, plan[-1], steps)}
         history = truth.histories[mark] * grid
         if len(history) > 1:
             guesses["constant velocity"] = constant_velocity(history, steps)
         seen = truth.seen[mark][1:]
-        by_mark[mark] = {name: trace_errors(guess[seen], path[1:][seen]) for name, guess in guesses.items()}
+        by_mark[mark] = {name: trace_errors(guess[:count][seen], path[1:][seen]) for name, guess in guesses.items()}
     names = [
         name
         for name in ("plan", "stay", "constant velocity", "straight line")
@@ -193,11 +196,14 @@ def compare(planned: Paths, marks: Mapping[int, Point], truth: Truth, size: Size
     ]
     notes = []
     if not truth.moving:
-        notes.append("No mark really moves; the errors are those of the marks that the plan moves.")
+        notes.append("No mark is seen to move; the errors are those of the marks that the plan moves.")
     if "constant velocity" not in names:
         notes.append("Nothing before this frame tells of a velocity.")
     if truth.lost:
-        notes.append(f"Not known of marks {', '.join(map(str, truth.lost))}.")
+        notes.append(f"Nothing is known of marks {', '.join(map(str, truth.lost))}.")
+    for mark in measured:
+        if (hidden := int(steps - truth.seen[mark][1:].sum())) > 0:
+            notes.append(f"Mark {mark} is hidden after {hidden} of the {steps} steps, which are not counted.")
     return ComparisonRecord(
         source=truth.source,
         marks=measured,
