@@ -26,7 +26,9 @@ class SourceTabs:
     def __init__(self) -> None:
         with gr.Tabs():
             with gr.Tab("Picture or video"):
-                self.file = gr.File(show_label=False, file_types=["image", "video"], height=112, elem_id="file")
+                self.file = gr.File(
+                    label="File", show_label=False, file_types=["image", "video"], height=112, elem_id="file"
+                )
             with gr.Tab("Simulated tabletop"), gr.Row(equal_height=True):
                 self.seed = gr.Number(1, label="Scene", precision=0, minimum=0, min_width=90, elem_id="seed")
                 self.shaky = gr.Checkbox(False, label="The camera shakes", min_width=120, elem_id="shaky")
