@@ -79,8 +79,10 @@ def expect_game(page: Page, wanted: Callable[[Episode], bool]) -> None:
 
 
 def set_number(field: Locator, value: int) -> None:
+    expect(field).to_be_visible(timeout=SLOW)
     field.fill(str(value))
     field.press("Enter")
+    field.blur()
 
 
 def set_seed(page: Page, seed: int) -> None:

@@ -101,19 +101,14 @@ def test_examples_show_none_of_the_evaluation_pictures():
     assert not evaluation & {path.read_bytes() for path in EXAMPLES.glob("*.png")}
 
 
-def test_the_table_is_what_the_pages_say_now(tmp_path):
+def test_the_table_is_what_the_pages_say_now(tmp_path, browser):
     """Two pages rendered anew have the items of the table; boxes are not compared, for they move with the fonts."""
     maker = load_maker()
-    if not Path(maker.CHROMIUM).exists():
-        pytest.skip(f"no Chromium at {maker.CHROMIUM}")
     script = f"window.ICONS = {json.dumps(maker.icons())};"
-    with maker.sync_playwright() as playwright:
-        browser = maker.launch(playwright)
-        for stem in ("signup", "map"):
-            rendered = maker.render(browser, SCREENS / "pages" / f"{stem}.html", tmp_path / f"{stem}.png", script)
-            kept = [item for item in ITEMS if item["img_filename"] == f"{stem}.png"]
-            without_boxes = [[{**item, "bbox": None} for item in items] for items in (rendered, kept)]
-            assert without_boxes[0] == without_boxes[1]
-            with Image.open(tmp_path / f"{stem}.png") as new, Image.open(SCREENS / "images" / f"{stem}.png") as old:
-                assert new.size == old.size
-        browser.close()
+    for stem in ("signup", "map"):
+        rendered = maker.render(browser, SCREENS / "pages" / f"{stem}.html", tmp_path / f"{stem}.png", script)
+        kept = [item for item in ITEMS if item["img_filename"] == f"{stem}.png"]
+        without_boxes = [[{**item, "bbox": None} for item in items] for items in (rendered, kept)]
+        assert without_boxes[0] == without_boxes[1]
+        with Image.open(tmp_path / f"{stem}.png") as new, Image.open(SCREENS / "images" / f"{stem}.png") as old:
+            assert new.size == old.size
