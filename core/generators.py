@@ -37,6 +37,17 @@ def passing_on(
             yield rename(report)
 
 
+def so_far(stage: str) -> Callable[[str], str]:
+    """For ``passing_on``: names the stage with the text up to now; what precedes the colon stays the same."""
+    pieces: list[str] = []
+
+    def name(piece: str) -> str:
+        pieces.append(piece)
+        return f"{stage}: {''.join(pieces)}"
+
+    return name
+
+
 class StageClock:
     """Seconds by stage, in order; a stage ends when the next begins, and beginning one again adds to its time."""
 

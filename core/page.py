@@ -1,4 +1,4 @@
-"""What every page shares: its look, its flags, how it is served, and errors as toasts."""
+"""What every page shares: its look, its flags, how it is served, how it tells of progress, and errors as toasts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,30 @@ THEME = gr.themes.Base(
     button_primary_text_color="white",
 )
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+
+
+def stages(done: Sequence[str], now: str | None) -> str:
+    """The stages so far as chips, the running one lit."""
+    chips = [f"<span>{escape(stage)}</span>" for stage in done]
+    if now is not None:
+        chips.append(f'<span class="now">{escape(now)}</span>')
+    return f'<div class="stages" role="status">{"".join(chips)}</div>'
+
+
+def seconds(durations: Mapping[str, float]) -> str:
+    """The stages of what is done with their seconds, as chips; "total" is among them."""
+    chips = [
+        f"<span>{escape(stage)} {duration:.2f} s</span>"
+        for stage, duration in durations.items()
+        if stage != "total" and duration >= 0.005
+    ]
+    chips.append(f'<span class="total">total {durations["total"]:.2f} s</span>')
+    return f'<div class="stages" role="status">{"".join(chips)}</div>'
+
+
+def notes(lines: Sequence[str]) -> str:
+    """What does the work, and why."""
+    return f'<div class="notes">{"<br>".join(map(escape, lines))}</div>'
 
 
 def toasts(function: Callable[..., Any]) -> Callable[..., Any]:

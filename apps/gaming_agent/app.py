@@ -65,7 +65,7 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
             "</div>",
             padding=False,
         )
-        notes = gr.HTML(cards.notes(agent.note), elem_id="notes", padding=False)
+        notes = gr.HTML(page.notes([agent.note]), elem_id="notes", padding=False)
         visit = gr.State(None, time_to_live=page.FILES_LIVE)
         saved = gr.Textbox(visible=False)
         with gr.Tabs():
@@ -108,13 +108,13 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
                     board: cards.board(episode),
                     panel: cards.panel(episode),
                     saved: to_json(recording_of(episode)),
-                    notes: cards.notes(agent.note),
+                    notes: page.notes([agent.note]),
                 }
 
         def before(episode: Episode) -> str:
             """What is told while a step is awaited."""
             loads = episode.policy == "model" and not agent.loaded
-            return cards.notes("Loading the model \u2026" if loads else agent.note)
+            return page.notes(["Loading the model \u2026" if loads else agent.note])
 
         def control(visit_: Visit) -> dict[Any, Any]:
             """What changes when a game begins, runs, pauses or ends."""
@@ -163,7 +163,7 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
                     time.sleep(max(0.0, due - time.perf_counter()))
             except Exception:
                 visit_.stop(me)
-                yield control(visit_) | {notes: cards.notes(agent.note)}
+                yield control(visit_) | {notes: page.notes([agent.note])}
                 raise
             if visit_.stop(me):
                 yield control(visit_)
@@ -175,7 +175,7 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
             try:
                 agent.step(visit_.episode)
             except Exception:
-                yield {notes: cards.notes(agent.note)}
+                yield {notes: page.notes([agent.note])}
                 raise
             yield show(visit_) | control(visit_)
 

@@ -156,7 +156,3 @@ def status(text: str, now: bool = False) -> str:
     """A line of progress; ``now`` lights it."""
     chip = f'<span class="{"now" if now else "total"}">{escape(text)}</span>' if text else ""
     return f'<div class="stages" role="status">{chip}</div>'
-
-
-def notes(line: str) -> str:
-    return f'<div class="notes">{escape(line)}</div>'

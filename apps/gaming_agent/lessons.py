@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from apps.gaming_agent.drawing import Look, cell_box, draw_board, random_look
+from apps.gaming_agent.drawing import DEFAULT_SIDE, Look, cell_box, draw_board, random_look
 from apps.gaming_agent.game import Board, Cell, neighbours, random_board
-from core.geometry import Point, to_grid
+from core.geometry import Point, to_grid, to_unit
 from core.skills import DIRECTIONS, Marks, answer_prompt, format_marks, locate_prompt, move_prompt
 from core.training.lessons import Lesson, Spot, Turn
 
@@ -65,5 +65,4 @@ def lesson(board: Board, generator: np.random.Generator, held_out: bool = False)
 
 
 def _unit(cell: Cell, size: int) -> Point:
-    centre = cell_box(cell, size).center
-    return Point(centre.x / 320, centre.y / 320)
+    return to_unit(cell_box(cell, size).center, (DEFAULT_SIDE, DEFAULT_SIDE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict
 
@@ -17,7 +17,7 @@ from apps.robot_planner.observation import Observation
 from apps.robot_planner.truth import ComparisonRecord, Truth, compare, follow
 from core.engine import Engine
 from core.errors import UserError
-from core.generators import StageClock, passing_on
+from core.generators import StageClock, passing_on, so_far
 from core.geometry import GRID, Point, Size, from_grid, to_grid
 from core.marks import draw_points
 from core.robot_actions import ActionStatistics
@@ -275,7 +275,7 @@ class RobotPlanner:
         speed = round(options.speed or DEFAULT_SPEED)
         conversation = trace_prompt(seen, task, sorted(marks), speed, options.steps)
         yield clock.begin("planning")
-        reply = yield from passing_on(engine.stream(conversation), _so_far("planning"))
+        reply = yield from passing_on(engine.stream(conversation), so_far("planning"))
         traces = parse_traces(reply.text, marks)
         step = _step(observation, task, marks, options, engine.name, seen)
         step = replace(step, prompt=conversation.text, reply=reply.text)
@@ -421,17 +421,6 @@ def _on_picture(marks: Mapping[int, Point], size: Size) -> dict[int, Point]:
                 f"Mark {mark} at ({point.x:g}, {point.y:g}) is not on the picture of {size[0]} x {size[1]}."
             )
     return dict(sorted(marks.items()))
-
-
-def _so_far(stage: str) -> Callable[[str], str]:
-    """Names the stage with the reply's text up to now; what precedes the colon stays the same."""
-    pieces: list[str] = []
-
-    def name(piece: str) -> str:
-        pieces.append(piece)
-        return f"{stage}: {''.join(pieces)}"
-
-    return name
 
 
 def _load_engine(model: str) -> tuple[Engine | None, str]:

@@ -14,7 +14,6 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from apps.robot_planner import cards
 from apps.robot_planner.actions import choose_statistics
 from apps.robot_planner.agent import (
     DEFAULT_MARKS,
@@ -56,7 +55,7 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
             "<p>Give it a picture, a video or a simulated tabletop, and a task: it plans what moves where.</p></div>",
             padding=False,
         )
-        notes = gr.HTML(cards.notes(["Loading the model \u2026"]), elem_id="notes", padding=False)
+        notes = gr.HTML(page.notes(["Loading the model \u2026"]), elem_id="notes", padding=False)
         visit = gr.State(Visit(), time_to_live=page.FILES_LIVE)
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=360):
@@ -77,12 +76,12 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
                 with gr.Accordion("Settings", open=False), gr.Row():
                     settings = plan_settings()
             with gr.Column(scale=7, min_width=480):
-                progress = gr.HTML(cards.stages([], None), elem_id="progress")
+                progress = gr.HTML(page.stages([], None), elem_id="progress")
                 pane = ResultPane()
 
         # The first visitor's page loads the model, so that it is there by the time of the first plan.
         blocks.load(
-            page.toasts(lambda: cards.notes(planner.warm_up())),
+            page.toasts(lambda: page.notes(planner.warm_up())),
             None,
             notes,
             concurrency_id=QUEUE,
@@ -103,26 +102,26 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
             visit_ = yield from source.seek(visit_, frame, options.count, edit)  # the slider may just have been moved
             done: list[str] = []
             now = "reading the frame"
-            yield pane.clear() | {progress: cards.stages(done, now), stop: gr.Button(interactive=True)}
+            yield pane.clear() | {progress: page.stages(done, now), stop: gr.Button(interactive=True)}
 
             def report(stage: str) -> Update:
                 nonlocal done, now
                 if stage.split(":")[0] != now.split(":")[0]:
                     done = [*done, now]
                 now = stage
-                return {progress: cards.stages(done, now)}
+                return {progress: page.stages(done, now)}
 
             try:
                 observation = visit_.observe(seconds)
                 step = yield from passing_on(planner.plan(observation, text or "", visit_.marks, options), report)
-                yield pane.show(step, observation) | {notes: cards.notes(planner.notes)}
+                yield pane.show(step, observation) | {notes: page.notes(planner.notes)}
                 if step.marks != dict(visit_.marks):  # the planner had to add one
                     yield source.shown(replace(visit_, marks=step.marks, held=None), edit)
                 clip = (yield from passing_on(pane.make_film(step, observation), report)) if step.paths else {}
             except Exception:
                 yield source.idle()
                 raise
-            yield clip | {progress: cards.seconds(step), stop: gr.Button(interactive=False)}
+            yield clip | {progress: page.seconds(step.seconds), stop: gr.Button(interactive=False)}
 
         planning = gr.on(
             [submit.click, task.submit],
@@ -137,7 +136,7 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
             api_visibility="private",
         )
         stop.click(
-            lambda: {progress: cards.stages(["stopped"], None), stop: gr.Button(interactive=False)},
+            lambda: {progress: page.stages(["stopped"], None), stop: gr.Button(interactive=False)},
             None,
             [progress, stop],
             cancels=[planning, *preparing],

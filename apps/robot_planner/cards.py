@@ -18,25 +18,6 @@ HINTS = {
 }
 
 
-def stages(done: Sequence[str], now: str | None) -> str:
-    """The stages so far as chips, the running one lit."""
-    chips = [f"<span>{escape(stage)}</span>" for stage in done]
-    if now is not None:
-        chips.append(f'<span class="now">{escape(now)}</span>')
-    return f'<div class="stages" role="status">{"".join(chips)}</div>'
-
-
-def seconds(step: Step) -> str:
-    """The stages of a finished step with their seconds."""
-    chips = [
-        f"<span>{escape(stage)} {duration:.2f} s</span>"
-        for stage, duration in step.seconds.items()
-        if stage != "total" and duration >= 0.005
-    ]
-    chips.append(f'<span class="total">total {step.seconds["total"]:.2f} s</span>')
-    return f'<div class="stages" role="status">{"".join(chips)}</div>'
-
-
 def verdict(step: Step) -> str:
     """What came out, how sure it is, and who says so."""
     if not step.paths:
@@ -111,8 +92,3 @@ def marking(visit: Visit, edit: str) -> str:
     hint = HINTS[edit] if visit.held is None else f"Mark {visit.held} is picked up: click where it belongs."
     where = f" Frame {visit.frame} of {visit.video.frames - 1}." if visit.video else ""
     return f'<div class="notes">{len(visit.marks)} marks. {hint}{where}</div>'
-
-
-def notes(lines: Sequence[str]) -> str:
-    """Which model does the work, and why."""
-    return f'<div class="notes">{"<br>".join(map(escape, lines))}</div>'

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from apps.robot_planner.agent import DEFAULT_SPEED
 from apps.robot_planner.tabletop import COLOURS, GRASP_STEP, SHAPES, STEPS, Scene, make_scene
 from core.geometry import GRID, Point, to_grid
 from core.marks import draw_points
@@ -73,10 +74,6 @@ def _looks(scene: Scene, unit: dict[int, Point]) -> tuple[Point, ...]:
     goal = unit[thing if landmark is None else scene.order[1 + landmark]]
     along = (unit[thing],) * (2 * GRASP_STEP) + (goal,) * (2 * (STEPS - GRASP_STEP))
     return (unit[thing],) * 3 + (unit[gripper],) * 3 + (unit[thing], *along) + (unit[gripper], *along)
-
-
-DEFAULT_SPEED = 8
-"""Grid cells a step, where nobody knows the true speed; half of the lessons say it instead."""
 
 
 def scene_speed(scene: Scene) -> int:

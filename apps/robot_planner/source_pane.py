@@ -92,14 +92,14 @@ class Source:
         return {self.state: visit, self.pane.canvas: visit.picture(), self.pane.hint: cards.marking(visit, edit)}
 
     def idle(self) -> Update:
-        return {self.progress: cards.stages([], None), self.stop: gr.Button(interactive=False)}
+        return {self.progress: page.stages([], None), self.stop: gr.Button(interactive=False)}
 
     def prepare(self, visit: Visit, count: float, edit: Edit) -> Generator[Update, None, Visit]:
         """Read the visit's frame, propose marks for it and show it."""
-        yield {self.progress: cards.stages([], "reading the frame"), self.stop: gr.Button(interactive=True)}
+        yield {self.progress: page.stages([], "reading the frame"), self.stop: gr.Button(interactive=True)}
         try:
             observation = visit.observe(ahead=False)
-            yield {self.progress: cards.stages(["reading the frame"], "proposing marks")}
+            yield {self.progress: page.stages(["reading the frame"], "proposing marks")}
             marks = self.planner.propose(observation, int(count))
         except Exception:
             yield self.idle()

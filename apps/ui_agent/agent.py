@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from core.engine import Engine
 from core.errors import UserError
-from core.generators import StageClock, passing_on
+from core.generators import StageClock, passing_on, so_far
 from core.geometry import Point, Size, from_unit, to_unit
 from core.marks import draw_marks
 from core.screen import Element, ParseOptions, Parser, Screen, sentences
@@ -291,7 +291,7 @@ class UIAgent:
     ) -> Generator[str, None, Step]:
         yield clock.begin("answering")
         conversation = answer_prompt(screenshot, question)
-        reply = yield from passing_on(engine.stream(conversation), _so_far("answering"))
+        reply = yield from passing_on(engine.stream(conversation), so_far("answering"))
         answer = parse_answer(reply.text)
         refused = isinstance(answer, Refusal)
         return Step(
@@ -314,7 +314,7 @@ class UIAgent:
         boxes = {element.id: element.box for element in screen.elements}
         conversation = click_prompt(draw_marks(screenshot, boxes), instruction)
         yield clock.begin("choosing a mark")
-        reply = yield from passing_on(engine.stream(conversation), _so_far("choosing a mark"))
+        reply = yield from passing_on(engine.stream(conversation), so_far("choosing a mark"))
         click = parse_click(reply.text, boxes)
         yield clock.begin("ranking the others")
         others = ground(screen, instruction).candidates
@@ -356,17 +356,6 @@ def resolve_click(click: Click, screen: Screen, size: Size) -> tuple[Point, int 
         return point or element.box.center.clamp(size), element.id, ""
     reason = f"The reply's coordinates lie outside mark {element.id}; the mark's centre is clicked."
     return element.box.center.clamp(size), element.id, reason
-
-
-def _so_far(stage: str) -> Callable[[str], str]:
-    """Names the stage with the reply's text up to now; what precedes the colon stays the same."""
-    pieces: list[str] = []
-
-    def name(piece: str) -> str:
-        pieces.append(piece)
-        return f"{stage}: {''.join(pieces)}"
-
-    return name
 
 
 def _load_engine(model: str) -> tuple[Engine | None, str]:

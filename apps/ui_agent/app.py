@@ -16,7 +16,6 @@ from typing import Any
 
 import gradio as gr
 
-from apps.ui_agent import cards
 from apps.ui_agent.agent import UIAgent
 from apps.ui_agent.api import add_api
 from apps.ui_agent.batch import png_bytes
@@ -69,7 +68,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             "<p>Give it a screenshot and say what to do: it finds the element and the click point.</p></div>",
             padding=False,
         )
-        notes = gr.HTML(cards.notes(["Loading models \u2026"]), elem_id="notes", padding=False)
+        notes = gr.HTML(page.notes(["Loading models \u2026"]), elem_id="notes", padding=False)
         visit = gr.State(Visit(), time_to_live=page.FILES_LIVE)
         with gr.Tabs() as tabs:
             with gr.Tab("Agent", id="agent"), gr.Row(equal_height=False):
@@ -97,7 +96,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
                     with gr.Accordion("Parsing", open=False):
                         options = parsing_options()
                 with gr.Column(scale=8, min_width=480):
-                    progress = gr.HTML(cards.stages([], None), elem_id="progress")
+                    progress = gr.HTML(page.stages([], None), elem_id="progress")
                     pane = ResultPane()
             with gr.Tab("History and film", id="history"):
                 history = HistoryTab()
@@ -106,7 +105,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
 
         # The first visitor's page loads the models, so that they are there by the time of the first step.
         blocks.load(
-            page.toasts(lambda: cards.notes(agent.warm_up())),
+            page.toasts(lambda: page.notes(agent.warm_up())),
             None,
             notes,
             concurrency_id=QUEUE,
@@ -126,27 +125,27 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             opened = open_image(image)
             done: list[str] = []
             now = "reading the picture"
-            yield {progress: cards.stages(done, now), stop: gr.Button(interactive=True)}
+            yield {progress: page.stages(done, now), stop: gr.Button(interactive=True)}
 
             def report(stage: str) -> dict[gr.components.Component, Any]:
                 nonlocal done, now
                 if stage.split(":")[0] != now.split(":")[0]:
                     done = [*done, now]
                 now = stage
-                return {progress: cards.stages(done, now)}
+                return {progress: page.stages(done, now)}
 
             try:
                 step = yield from passing_on(agent.act(opened, text or "", read_options(*given)), report)
             except Exception:
-                yield {progress: cards.stages([], None), stop: gr.Button(interactive=False)}
+                yield {progress: page.stages([], None), stop: gr.Button(interactive=False)}
                 raise
             visit_ = visit_.add(Entry(image, step, thumbnail(step, opened)))
             yield pane.show(visit_, view, style) | {
                 visit: visit_,
                 history.gallery: thumbnails(visit_),
-                progress: cards.seconds(step),
+                progress: page.seconds(step.seconds),
                 stop: gr.Button(interactive=False),
-                notes: cards.notes(agent.notes),
+                notes: page.notes(agent.notes),
             }
 
         running = [
@@ -165,7 +164,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             for triggers in ([submit.click, instruction.submit], [history.again.click])
         ]
         stop.click(
-            lambda: {progress: cards.stages(["stopped"], None), stop: gr.Button(interactive=False)},
+            lambda: {progress: page.stages(["stopped"], None), stop: gr.Button(interactive=False)},
             None,
             [progress, stop],
             cancels=running,
@@ -201,7 +200,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
                 visit: visit_,
                 screenshot: entry.image,
                 instruction: entry.step.instruction,
-                progress: cards.seconds(entry.step),
+                progress: page.seconds(entry.step.seconds),
                 tabs: gr.Tabs(selected="agent"),
             }
 
@@ -212,7 +211,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
         history.clear.click(lambda: (Visit(), []), None, [visit, history.gallery], cancels=running, **quick)
         filming = history.record.click(page.toasts(history.make_film), visit, history.filmed, **quick)
         history.stop.click(
-            lambda: (cards.stages(["stopped"], None), gr.Button(interactive=False)),
+            lambda: (page.stages(["stopped"], None), gr.Button(interactive=False)),
             None,
             [history.status, history.stop],
             cancels=filming,
@@ -235,7 +234,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             **quick,
         )
         batch.stop.click(
-            lambda: (cards.stages(["stopped"], None), gr.Button(interactive=False)),
+            lambda: (page.stages(["stopped"], None), gr.Button(interactive=False)),
             None,
             [batch.status, batch.stop],
             cancels=batching,

@@ -10,7 +10,6 @@ from typing import Any
 
 import gradio as gr
 
-from apps.ui_agent import cards
 from apps.ui_agent.agent import UIAgent
 from apps.ui_agent.batch import RESULT_COLUMNS, BatchArchive, BatchItem, result_rows, run_item
 from core import page
@@ -83,13 +82,13 @@ class BatchTab:
         failed = sum(result["kind"] == "error" for result in results)
         told = f"{len(results) - failed} of {len(results)} done"
         yield {
-            self.status: cards.stages([told], None),
+            self.status: page.stages([told], None),
             self.stop: gr.Button(interactive=False),
             self.zip: gr.DownloadButton(value=done, interactive=True),
         }
 
     def _working(self, item_name: str, stage: str) -> dict[gr.components.Component, Any]:
-        return {self.status: cards.stages([], f"{item_name}: {stage}"), self.stop: gr.Button(interactive=True)}
+        return {self.status: page.stages([], f"{item_name}: {stage}"), self.stop: gr.Button(interactive=True)}
 
 
 def _names(files: list[str]) -> list[str]:

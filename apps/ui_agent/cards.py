@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
 from apps.ui_agent.agent import Step
 from core.screen import Element
-
-
-def stages(done: Sequence[str], now: str | None) -> str:
-    """The stages so far as chips, the running one lit."""
-    chips = [f"<span>{escape(stage)}</span>" for stage in done]
-    if now is not None:
-        chips.append(f'<span class="now">{escape(now)}</span>')
-    return f'<div class="stages" role="status">{"".join(chips)}</div>'
-
-
-def seconds(step: Step) -> str:
-    """The stages of a finished step with their seconds."""
-    chips = [
-        f"<span>{escape(stage)} {duration:.2f} s</span>"
-        for stage, duration in step.seconds.items()
-        if stage != "total" and duration >= 0.005
-    ]
-    chips.append(f'<span class="total">total {step.seconds["total"]:.2f} s</span>')
-    return f'<div class="stages" role="status">{"".join(chips)}</div>'
 
 
 def verdict(step: Step) -> str:
@@ -107,8 +87,3 @@ def inspection(element: Element | None) -> str:
     }
     rows = "".join(f"<tr><td>{label}</td><td>{escape(fact)}</td></tr>" for label, fact in facts.items() if fact)
     return f'<table class="ranking"><tbody><tr><td><b>{element.id}</b></td><td></td></tr>{rows}</tbody></table>'
-
-
-def notes(lines: Sequence[str]) -> str:
-    """Which model and parser do the work, and why."""
-    return f'<div class="notes">{"<br>".join(map(escape, lines))}</div>'

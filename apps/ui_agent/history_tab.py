@@ -10,7 +10,6 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from apps.ui_agent import cards
 from apps.ui_agent.agent import Step
 from apps.ui_agent.batch import png_bytes
 from apps.ui_agent.film import FRAMES_PER_SECOND, film, side_of
@@ -65,7 +64,7 @@ class HistoryTab:
                 for count in write_video(path, film(steps, side_of(suffix)), FRAMES_PER_SECOND):
                     if count % 10 == 1:
                         now = f"writing {suffix[1:].upper()}, frame {count}"
-                        yield {self.status: cards.stages([], now), self.stop: gr.Button(interactive=True)}
+                        yield {self.status: page.stages([], now), self.stop: gr.Button(interactive=True)}
                 files[suffix] = page.served(path.name, path.read_bytes())
         yield {
             self.status: "",

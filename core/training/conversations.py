@@ -7,11 +7,12 @@ in a text only says that the pictures come with it; they always stand before the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch.utils.data import Dataset
 
 from core.conversation import SYSTEM
@@ -32,11 +33,15 @@ class Example:
 
     def messages(self) -> list[Message]:
         """Opens the pictures. Raises UserError for one that cannot be read."""
-        pictures = tuple(open_image(path) for path in self.images)
-        messages = [Message("system", SYSTEM)]
-        for place, (role, text) in enumerate(self.turns):
-            messages.append(Message(role, text, () if place else pictures))
-        return messages
+        return as_messages([open_image(path) for path in self.images], self.turns)
+
+
+def as_messages(pictures: Sequence[Image.Image], turns: Iterable[tuple[str, str]]) -> list[Message]:
+    """Magma's system text, then the turns as (role, text), the pictures before the first."""
+    messages = [Message("system", SYSTEM)]
+    for place, (role, text) in enumerate(turns):
+        messages.append(Message(role, text, () if place else tuple(pictures)))
+    return messages
 
 
 def read_examples(path: Path, images: Path) -> list[Example]:

@@ -16,10 +16,10 @@ from torch.utils.data import IterableDataset, get_worker_info
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from core.conversation import SYSTEM
 from core.geometry import GRID, Point
-from core.magma import MagmaForCausalLM, MagmaProcessor, Message
+from core.magma import MagmaForCausalLM, MagmaProcessor
 from core.magma.configuration import STRIDE
+from core.training.conversations import as_messages
 from core.training.curve import LossCurve
 from core.training.lessons import Layers, Lesson, SpotHead, Turn, cell_of, spot_targets
 from core.training.optimizer import MuonWithAdamW
@@ -75,7 +75,13 @@ class Lessons(IterableDataset):
 
     def _batch(self, lessons: list[Lesson], generator: np.random.Generator) -> dict[str, torch.Tensor]:
         orders = [[lesson.turns[i] for i in generator.permutation(len(lesson.turns))] for lesson in lessons]
-        conversations = [messages(lesson, turns) for lesson, turns in zip(lessons, orders, strict=True)]
+        conversations = [
+            as_messages(
+                [lesson.picture],
+                [said for turn in turns for said in (("user", turn.question), ("assistant", turn.reply))],
+            )
+            for lesson, turns in zip(lessons, orders, strict=True)
+        ]
         batch = dict(self._processor(conversations, add_generation_prompt=False, labels=True))
         batch["gaze"] = self._gaze(batch, orders)
         targets = [spot_targets(lesson.spots, self._layers, self._cells) for lesson in lessons]
@@ -97,14 +103,6 @@ class Lessons(IterableDataset):
                     column, line = cell_of(look, cells)
                     gaze[row, place] = first + line * (cells + 1) + column  # each line ends with a separator
         return gaze
-
-
-def messages(lesson: Lesson, turns: Sequence[Turn]) -> list[Message]:
-    said = [Message("system", SYSTEM)]
-    for place, turn in enumerate(turns):
-        said.append(Message("user", turn.question, () if place else (lesson.picture,)))
-        said.append(Message("assistant", turn.reply))
-    return said
 
 
 class Pupil(nn.Module):
