@@ -148,6 +148,43 @@ def test_a_name_with_a_capital_is_rather_written_than_drawn() -> None:
     assert best(ground(bar, "open a file")) == 2
 
 
+MENUS = ("File", "Edit", "View", "Insert", "Tools", "Help")
+
+
+@pytest.mark.parametrize(
+    ("instruction", "menu"),
+    [
+        ("Which menu lets me insert a footnote?", "Insert"),
+        ("Where do I find the handbook?", "Help"),
+        ("Which menu has the word count?", "Tools"),
+        ("Where can I show the rulers?", "View"),
+        ("Where is the licence of this program?", "Help"),
+    ],
+)
+def test_a_menu_is_found_by_what_it_holds(instruction: str, menu: str) -> None:
+    bar = screen(
+        *(element(i + 1, 10 + 80 * i, 10, name) for i, name in enumerate(MENUS)),
+        element(7, 20, 200, "Insight"),
+        element(8, 20, 300, "My files and menus"),
+    )
+    assert best(ground(bar, instruction)) == MENUS.index(menu) + 1
+
+
+def test_what_is_there_itself_is_not_looked_for_in_a_menu() -> None:
+    bar = screen(
+        *(element(i + 1, 10 + 80 * i, 10, name) for i, name in enumerate(MENUS)),
+        element(7, 20, 60, kind="icon", icon="undo"),
+        element(8, 60, 60, kind="icon", icon="add image"),
+    )
+    assert best(ground(bar, "Undo the last step")) == 7
+    assert best(ground(bar, "Insert an image")) == 8
+
+
+def test_leading_verbs_are_no_neighbours() -> None:
+    bar = screen(element(1, 20, 10, "Go"), element(2, 20, 200, "Garage"))
+    assert best(ground(bar, "Go to Garage")) == 2
+
+
 def test_a_switch_that_is_asked_for_is_a_switch() -> None:
     page = screen(
         element(1, 20, 100, icon="gift", kind="icon"), element(2, 60, 100, "Wrap my order"),

@@ -85,6 +85,8 @@ def test_ordinals(instruction: str, ordinal: int | None) -> None:
         ("click the search bar", "field"),
         ("the check box for updates", "checkbox"),
         ("flip the switch for Wi-Fi", "toggle"),
+        ("Which menu has the word count?", "menu"),
+        ("Which button lets me print?", "button"),
     ],
 )
 def test_roles(instruction: str, role: str) -> None:
@@ -146,6 +148,25 @@ def test_ideographs_are_words_and_signs_are_none() -> None:
 )
 def test_the_thesaurus_joins_sayings(said: str, shown: str) -> None:
     assert thesaurus.of_request(said).keys() & thesaurus.of_text(shown).keys()
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("Where is the manual?", "the manual"),
+        ("Where do I change the margins?", "change the margins"),
+        ("Which menu lets me add a note?", "add a note"),
+        ("Which tab has the charts?", "the charts"),
+        ("How can I print this?", "print this"),
+    ],
+)
+def test_questions_ask_for_what_they_name(asked: str, sentence: str) -> None:
+    assert read_instruction(asked).sentence == sentence
+
+
+def test_a_menu_leads_to_what_it_holds() -> None:
+    assert thesaurus.leading_to("read the manual").keys() & thesaurus.of_text("Help").keys()
+    assert not thesaurus.of_request("read the manual").keys() & thesaurus.of_text("Tools").keys()
 
 
 def test_a_longer_phrase_hides_the_shorter() -> None:

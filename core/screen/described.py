@@ -10,7 +10,7 @@ from core.geometry import Box
 from core.screen import sentences, thesaurus
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
-from core.screen.layout import Label, is_value, labels, line_height
+from core.screen.layout import Label, is_value, labels, line_height, menu_bar
 from core.screen.lexical import FUNCTION_WORDS, words
 
 LIKELY_ICON = 0.08
@@ -37,6 +37,7 @@ class DescribedScreen:
         self.elements = elements
         self.unit = line_height(elements)
         self.labels = labels(elements)
+        self.menu_bar = menu_bar(elements)
         found = [self.labels.get(element.id) for element in elements]
         self.words = [words(element.text) for element in elements]
         self.counts = np.array([sum(w not in FUNCTION_WORDS for w in listed) for listed in self.words], np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from core.geometry import Size
 from core.screen import sentences, thesaurus
 from core.screen.described import DescribedScreen
-from core.screen.elements import IconGuess
+from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
 from core.screen.instruction import Instruction, Relation, Role, Term
 from core.screen.layout import reading_order, relation, repeated
@@ -24,6 +24,7 @@ FEATURES = (
     "phrase",  # several words stand on it, and all of them are named: counts fully from three words
     "sentence",  # cosine between what is asked and what it says
     "meaning",  # the thesaurus joins what it says to what is asked
+    "leads",  # the thesaurus knows it to lead to what is asked for, which is not itself to be seen
     "icon",  # its icon bears the name, or a name that the thesaurus joins to what is asked
     "icon sentence",  # cosine between what is asked and what its icon stands for
     "role",  # it is the sort of control that is asked for
@@ -46,6 +47,7 @@ FITTING = 0.5  # what bears the name at least this well, compared with the best,
 OBJECT_SENTENCE = 0.7  # of a likeness in meaning, where something is to be done that the element does not say
 DOES = 0.15  # what does the deed less surely than this does not do it
 UNASKED = 0.3  # what it counts that a text labels a control, where no sort of control is asked for
+SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it is not meant
 PARAGRAPH = 14  # words from which a text counts fully as long
 
 _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
@@ -113,7 +115,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     values["phrase"][:] = shares[:, 1] ** 2 * np.clip((shares[:, 1] * known.counts - 1) / 2, 0.0, 1.0)
     content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
     marked = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 1.0]
-    meanings = thesaurus.of_request(sentence)
+    meanings, leading = thesaurus.of_request(sentence), thesaurus.leading_to(sentence)
     if words(sentence):
         asked = sentences.embed([sentence])[0]
         values["sentence"][:] = np.maximum(known.text_vectors @ asked, 0.0)
@@ -134,14 +136,17 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         if marked and sorted(marked) == sorted(known.words[i]):
             values["exact"][i] = 1.0
         values["meaning"][i] = known.trust[i] * _shared(meanings, own)
+        values["leads"][i] = known.trust[i] * _shared(leading, own) ** 0.5
         values["icon"][i] = lettered[i] * _icon(known.icons[i], meanings, term)
-        values["role"][i] = max((_ROLE_KINDS[role].get(element.kind, 0.0) for role in instruction.roles), default=0.0)
+        values["role"][i] = max((_role(known, element, role) for role in instruction.roles), default=0.0)
         values["usual place"][i] = _usual_place(own, known.icons[i], meanings, x, y)
         values["clickable"][i] = element.clickable
         values["control"][i] = element.kind in ("button", "icon", "field")
         values["long"][i] = _prose(element.text, len(known.words[i]))
         values["labels another"][i] = (1.0 if instruction.roles else UNASKED) * (element.id in known.labelling)
         closeness[i] = _closeness(x, y, instruction.place)
+    if instruction.roles != {"menu"}:
+        values["leads"] *= 1.0 - min(SHOWN * _bears_name(values).max(), 1.0)
     if deeds := thesaurus.deeds(sentence):
         does = _does(known, deeds, sentence)
         values["sentence"][does < 0.5] *= OBJECT_SENTENCE
@@ -152,6 +157,13 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     if instruction.place != (None, None):
         values["place"][:] = _place(values, closeness)
     return values
+
+
+def _role(known: DescribedScreen, element: Element, role: Role) -> float:
+    """How surely an element is such a control, 0..1. Where there is a menu bar, menus are rather there."""
+    if role == "menu" and known.menu_bar:
+        return 1.0 if element.id in known.menu_bar else 0.5 * _ROLE_KINDS[role].get(element.kind, 0.0)
+    return _ROLE_KINDS[role].get(element.kind, 0.0)
 
 
 def _does(known: DescribedScreen, deeds: frozenset[int], sentence: str) -> np.ndarray:

@@ -31,6 +31,15 @@ _POLITE = (
     "please|kindly|can you|could you|would you|will you|i want to|i would like to|i'd like to|i need to|i wish to|"
     "let's|let us|try to|now|go ahead and|help me|help me to|请|帮我|من فضلك"
 )
+# "Where do I ...", "Which menu has ...": what follows is asked for, of the sort that is named.
+_ASKING = re.compile(
+    r"(?:where(?:'s| is| are)|(?:where|how) (?:do|can|could|would|should|might) (?:i|we|you|one)(?: find| see)?|how to|"
+    r"(?:which|what|in which|in what|under which) (?P<sort>menu|button|icon|tab|link|option|entry|item|field)"
+    r"(?: (?:do|can|could|should|would) (?:i|we|you|one)(?: find| see)?|"
+    r"(?: \w+)?? (?:lets|allows|tells|shows|gives|helps) (?:me|us|you)(?: to)?|"
+    r" (?:has|holds|contains|offers|opens|is|leads to|takes me to|brings me to)(?: for)?)?)\b ?(?=\S)",
+    re.I,
+)
 _TYPING = "type in|type|enter|input|fill in|fill out|fill|key in|(?:write|insert|put)(?= ['\"“‘])|输入|اكتب"
 _ROLE_WORDS: dict[str, Role] = {
     "button": "button", "btn": "button", "icon": "icon", "symbol": "icon", "glyph": "icon", "logo": "image",
@@ -144,6 +153,8 @@ def read_instruction(text: str) -> Instruction:
     """Never fails; an instruction without words has no terms."""
     text = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text[: 4 * LONGEST]).replace("’", "'")).strip()[:LONGEST]
     text = re.sub(rf"^(?:(?:{_POLITE})(?:\b|(?<=[^\x00-\x7f]))[ ,]*)+", "", text, flags=re.I)
+    asking = _ASKING.match(text)
+    text = text[asking.end() :] if asking else text
     text = re.sub(r"\bsearch (?=results?\b)", "", text, flags=re.I)
     quotes = [match["a"] or match["b"] for match in _QUOTED.finditer(text)]
     typing = re.match(rf"(?:{_TYPING})(?:\b|(?<=[^\x00-\x7f]))", text, re.I) is not None
@@ -156,7 +167,8 @@ def read_instruction(text: str) -> Instruction:
         if not quotes and rest:
             quotes = [re.split(r"\s+(?:in|on|at|from|under|next)\s+the\s+|[,.;]", rest)[0]]
     text, place = take_place(text, quotes)
-    roles = _roles(text, typing)
+    sort = asking["sort"] if asking else None
+    roles = frozenset({_ROLE_WORDS[sort.lower()]}) if sort else _roles(text, typing)
     ordinal, text = _take_ordinal(text, quotes)
     quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
     whole = [_term(text, after_verb=pointing is not None)]
@@ -190,6 +202,8 @@ def _without_payload(text: str, quotes: list[str]) -> tuple[str, list[str]]:
 def _roles(text: str, typing: bool) -> frozenset[Role]:
     """What sort of control the words ask for. The last such word of the name counts: "the menu button" is a button."""
     lowered = re.sub(r"^(?:switch|go|jump|change|navigate|head) to ", "", text.lower())
+    if words(lowered)[:1] and words(lowered)[0] in MAKING_VERBS:
+        return frozenset()  # "insert an image" asks for no image
     hard = _HARD.search(lowered)
     head = _SOFT.split(lowered[: hard.start()] if hard else lowered, maxsplit=1)[0]
     found: list[Role] = []
@@ -243,7 +257,11 @@ def _term(name: str, named: bool = False, after_verb: bool = False) -> Term:
     }
     title_case = len(capitals) >= max(3, len(words(name)) - 1) and not any(w[:1].islower() for w in shown)
     listed = tuple(dict.fromkeys(words(name)))
-    weights = tuple(_weight(w, named, w in capitals and not title_case, i == 0) for i, w in enumerate(listed))
+    making = bool(listed) and listed[0] in MAKING_VERBS
+    weights = tuple(
+        1.0 if making and w in _ROLE_WORDS else _weight(w, named, w in capitals and not title_case, i == 0)
+        for i, w in enumerate(listed)
+    )
     return Term(listed, weights, named)
 
 
@@ -271,7 +289,11 @@ def _relations(text: str) -> list[Relation]:
         side = next(name for name, value in match.groupdict().items() if value)
         readings.append((side, text[: match.start()], text[match.end() :]))
     if not readings:
-        readings = [("of", text[: match.start()], text[match.end() :]) for match in _SOFT.finditer(lowered)]
+        readings = [
+            ("of", text[: match.start()], text[match.end() :])
+            for match in _SOFT.finditer(lowered)
+            if not set(words(text[: match.start()])) <= LEADING_VERBS  # "Go to Desktop" asks for no "Go"
+        ]
         readings += [("of", text[match.end() :], text[: match.start()]) for match in re.finditer(r"'s\s+", lowered)]
         # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
         if match := _ACTING.match(lowered):

@@ -15,10 +15,15 @@ from itertools import pairwise
 from core.geometry import Box
 from core.screen.elements import Element
 from core.screen.instruction import Side
+from core.screen.lexical import words
 
 LABEL_REACH = 1.5
 """Line heights above or below its control within which a label stands."""
 
+BAR_WORDS = 5
+"""Words that a recogniser may run together in a menu bar."""
+
+_MENU_TITLES = frozenset("file edit view help tools".split())
 _VALUE = re.compile(r"[$€£¥]?[+-]?\d[\d.,:]*\s?[^\W\d]{0,2}[%\"]?")
 _CONTROLS = ("field", "checkbox", "toggle")
 
@@ -111,6 +116,17 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
     if not row and not above and same_column(box, label) and vertical < 1.0 and label.width < 3 * box.width:
         return vertical
     return 0.5 + horizontal if row and not left and horizontal < 1.2 else math.inf
+
+
+def menu_bar(elements: Sequence[Element]) -> frozenset[int]:
+    """Ids of the titles in a program's menu bar: the row of at least two of those that most programs have."""
+    titles = [e for e in elements if e.kind in ("text", "button") and e.text]
+    known = [e for e in titles if not _MENU_TITLES.isdisjoint(words(e.text)) and len(words(e.text)) <= BAR_WORDS]
+    for first in known:
+        row = [e for e in titles if same_row(first.box, e.box) and len(words(e.text)) <= BAR_WORDS]
+        if len(_MENU_TITLES.intersection(word for e in row for word in words(e.text))) >= 2:
+            return frozenset(e.id for e in row)
+    return frozenset()
 
 
 def relation(candidate: Box, anchor: Box, side: Side, unit: float) -> float:

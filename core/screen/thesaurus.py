@@ -24,12 +24,13 @@ _ARTICLES = frozenset("a an the this that these those my your our".split())
 class Meaning:
     """``phrases`` are what people say or screens show, ``icons`` what its icon may be named, best first.
 
-    ``place`` is where it usually stands.
+    ``place`` is where it usually stands. ``held`` is what people ask for that it leads to, as a menu does.
     """
 
     phrases: tuple[str, ...]
     icons: tuple[str, ...]
     place: Place
+    held: tuple[str, ...]
 
 
 @cache
@@ -37,17 +38,17 @@ def meanings() -> tuple[Meaning, ...]:
     listed = []
     for line in _FILE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            phrases, icons, place = ([p.strip() for p in part.split(",") if p.strip()] for part in _parts(line))
+            phrases, icons, place, held = ([p.strip() for p in part.split(",") if p.strip()] for part in _parts(line))
             where = " ".join(place)
             x = 0.0 if "left" in where else 1.0 if "right" in where else None
             y = 0.0 if "top" in where else 1.0 if "bottom" in where else None
-            listed.append(Meaning(tuple(phrases), tuple(icons), (x, y)))
+            listed.append(Meaning(tuple(phrases), tuple(icons), (x, y), tuple(held)))
     return tuple(listed)
 
 
 def _parts(line: str) -> list[str]:
     parts = line.split("|")
-    return parts + [""] * (3 - len(parts))
+    return parts + [""] * (4 - len(parts))
 
 
 def stems(text: str) -> tuple[str, ...]:
@@ -56,11 +57,11 @@ def stems(text: str) -> tuple[str, ...]:
 
 
 @cache
-def _by_phrase() -> dict[tuple[str, ...], tuple[int, ...]]:
-    """Stems of each phrase -> the meanings that list it."""
+def _by_phrase(held: bool) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """Stems of each phrase -> the meanings that list it or, ``held``, that lead to it."""
     index: dict[tuple[str, ...], tuple[int, ...]] = {}
     for number, meaning in enumerate(meanings()):
-        for phrase in meaning.phrases:
+        for phrase in meaning.held if held else meaning.phrases:
             key = stems(phrase)
             index[key] = (*index.get(key, ()), number)
     return index
@@ -78,9 +79,9 @@ def _by_icon() -> dict[frozenset[str], dict[int, float]]:
 
 
 @cache
-def _by_rarest_stem() -> dict[str, tuple[frozenset[str], ...]]:
+def _by_rarest_stem(held: bool) -> dict[str, tuple[frozenset[str], ...]]:
     """The stems of each phrase of two words and more, filed under the one that fewest phrases have."""
-    several = {frozenset(s for s in key if s not in FUNCTION_WORDS) for key in _by_phrase()}
+    several = {frozenset(s for s in key if s not in FUNCTION_WORDS) for key in _by_phrase(held)}
     several = {phrase for phrase in several if len(phrase) > 1}
     counts = Counter(stem for phrase in several for stem in phrase)
     index: dict[str, tuple[frozenset[str], ...]] = {}
@@ -91,9 +92,9 @@ def _by_rarest_stem() -> dict[str, tuple[frozenset[str], ...]]:
 
 
 @cache
-def _by_stems() -> dict[frozenset[str], tuple[int, ...]]:
+def _by_stems(held: bool) -> dict[frozenset[str], tuple[int, ...]]:
     index: dict[frozenset[str], tuple[int, ...]] = {}
-    for key, numbers in _by_phrase().items():
+    for key, numbers in _by_phrase(held).items():
         phrase = frozenset(s for s in key if s not in FUNCTION_WORDS)
         index[phrase] = tuple(dict.fromkeys((*index.get(phrase, ()), *numbers)))
     return index
@@ -108,20 +109,20 @@ class _Match:
     numbers: tuple[int, ...]
 
 
-def _matches(listed: tuple[str, ...]) -> list[_Match]:
+def _matches(listed: tuple[str, ...], held: bool = False) -> list[_Match]:
     """The phrases in a list of stems. A phrase inside a longer one says nothing of its own: "search by voice" is not
     "search". A phrase whose words stand apart ("make the selected words bold") counts a little less."""
     known = set(listed)
     found: list[_Match] = []
     for length in range(min(7, len(listed)), 0, -1):
         for start in range(len(listed) - length + 1):
-            if numbers := _by_phrase().get(listed[start : start + length]):
+            if numbers := _by_phrase(held).get(listed[start : start + length]):
                 found.append(_Match(frozenset(range(start, start + length)), 1.0, numbers))
-    for rarest in known & _by_rarest_stem().keys():
-        for phrase in _by_rarest_stem()[rarest]:
+    for rarest in known & _by_rarest_stem(held).keys():
+        for phrase in _by_rarest_stem(held)[rarest]:
             if phrase <= known:
                 places = frozenset(i for i, s in enumerate(listed) if s in phrase)
-                found.append(_Match(places, 0.8, _by_stems()[phrase]))
+                found.append(_Match(places, 0.8, _by_stems(held)[phrase]))
     return [match for match in found if not any(match.places < other.places for other in found)]
 
 
@@ -152,13 +153,31 @@ def of_request(text: str) -> dict[int, float]:
         leading = match.places == {0} and _leads(listed)
         if leading and listed[0] not in _stems_of(DOING_VERBS):
             continue
-        share = match.surety * (len(match.places) / len(listed)) ** 0.5
+        share = match.surety * _portion(listed, match) ** 0.5
         made = making and match.places == {0} and len(matches) > 1
         if leading or made or (doing and 0 not in match.places):
             share *= OBJECT
         for number in match.numbers:
-            shares[number] = max(shares.get(number, 0.0), share)
+            if not meanings()[number].held:  # "stop the playback" asks for no menu of that name
+                shares[number] = max(shares.get(number, 0.0), share)
     return shares
+
+
+@lru_cache(maxsize=256)
+def leading_to(text: str) -> dict[int, float]:
+    """Meanings of what leads to what is asked for, each with how much of the request it answers, 0..1."""
+    listed = stems(text)[:64]
+    shares: dict[int, float] = {}
+    for match in _matches(listed, held=True):
+        for number in match.numbers:
+            shares[number] = max(shares.get(number, 0.0), match.surety * _portion(listed, match) ** 0.5)
+    return shares
+
+
+def _portion(listed: tuple[str, ...], match: _Match) -> float:
+    """How much of a request the phrase is, 0..1. Words such as "of" and "in" add nothing to a request."""
+    telling = {i for i, s in enumerate(listed) if s not in FUNCTION_WORDS}
+    return max(len(match.places & telling), 1) / max(len(telling), 1)
 
 
 @lru_cache(maxsize=256)
