@@ -86,7 +86,7 @@ class Engine:
         on_cuda = selection.device.type == "cuda"
         try:
             engine = cls(
-                *_load(selection),
+                *load_checkpoint(selection),
                 name=selection.name,
                 note=selection.note,
                 compile=on_cuda and not selection.four_bit if compile is None else compile,
@@ -230,7 +230,8 @@ class Engine:
         return self._processor.tokenizer.decode(token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-def _load(selection: Selection) -> tuple[MagmaForCausalLM, MagmaProcessor]:
+def load_checkpoint(selection: Selection) -> tuple[MagmaForCausalLM, MagmaProcessor]:
+    """Model and processor, on the device. Raises ValueError or OSError for files that are not as they should be."""
     from transformers import BitsAndBytesConfig
 
     from core.magma import MagmaForCausalLM, MagmaProcessor

@@ -1,8 +1,9 @@
-"""Output files that appear whole or not at all."""
+"""Output files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,23 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise UserError(f"{path} cannot be written: it is a folder.") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Give a folder beside ``path`` to fill; it takes the name ``path``, which must be free or that of an empty folder,
+    when the block ends, and goes if it raises. Raises UserError where it cannot be made."""
+    path = Path(path)
+    try:
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        part.chmod(0o755)  # mkdtemp makes folders that only their owner reads
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

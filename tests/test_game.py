@@ -242,6 +242,15 @@ def test_held_out_looks_share_no_sprite_and_no_colour_with_those_of_training(see
     assert 90 < hue(look.block_colour) < 155
 
 
+def test_held_out_looks_share_nothing_with_the_default_one():
+    """It is trained on too."""
+    default = Look()
+    assert default.robot not in HELD_OUT.robots and default.block not in HELD_OUT.blocks
+    assert default.obstacle not in HELD_OUT.obstacles
+    for colour in (default.robot_colour, default.numeral_colour, default.block_colour):
+        assert all(not low - 8 < hue(colour) < high + 8 for low, high in HELD_OUT.hues + HELD_OUT.greens)
+
+
 def test_a_picture_follows_from_its_board_and_look():
     board = random_board(np.random.default_rng(1), 9, 2, 5)
     assert draw_board(board, side=333).size == (333, 333)

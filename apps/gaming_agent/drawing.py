@@ -71,7 +71,7 @@ class Look:
 
 @dataclass(frozen=True)
 class _Wardrobe:
-    """What random looks are made of. The hues of the two wardrobes lie at least 8 apart."""
+    """What random looks are made of. The held-out hues lie at least 8 from the others and from the default look's."""
 
     robots: tuple[Robot, ...]
     blocks: tuple[Block, ...]
@@ -93,7 +93,7 @@ HELD_OUT = _Wardrobe(
     blocks=("crate", "ball"),
     obstacles=("crossed", "barrel"),
     greens=((122, 126),),
-    hues=((32, 38), (240, 248), (300, 324)),
+    hues=((32, 38), (172, 188), (300, 324)),
 )
 
 

@@ -20,13 +20,12 @@ from core.skills import (
     locate_prompt,
     trace_prompt,
 )
-from core.training.lessons import Lesson, Spot, Turn
+from core.training.lessons import Lesson, Spot, Turn, mark_spots
 
 LAYERS = {
     "shape": SHAPES,
     "colour": tuple(COLOURS),
     "gripper": ("gripper",),
-    "mark": tuple(str(mark) for mark in range(1, 10)),
 }
 
 
@@ -43,7 +42,7 @@ def lesson(scene: Scene, generator: np.random.Generator, traces: bool = True) ->
     picture = draw_points(scene.frame(0).resize((GRID, GRID)), marks)
     unit = {mark: Point(point.x / GRID, point.y / GRID) for mark, point in marks.items()}
     spots = [Spot("gripper", "gripper", unit[scene.order[0]])]
-    spots += [Spot("mark", str(mark), point) for mark, point in unit.items()]
+    spots += mark_spots(unit)
     for mark, thing in zip(scene.order[1:], scene.things, strict=False):
         spots += [Spot("shape", thing.shape, unit[mark]), Spot("colour", thing.colour, unit[mark])]
     cells = {mark: to_grid(point, (GRID, GRID)) for mark, point in marks.items()}
@@ -83,7 +82,8 @@ def scene_speed(scene: Scene) -> int:
 
 
 def true_traces(scene: Scene) -> Traces:
-    def cells(mark: int) -> list[tuple[int, int]]:
-        return [to_grid(Point(*point), scene.size) for point in scene.motion[mark]]
+    def trace(mark: int) -> Trace:
+        start, *future = (to_grid(Point(*point), scene.size) for point in scene.motion[mark])
+        return Trace(mark, start, tuple(future))
 
-    return Traces(tuple(Trace(mark, cells(mark)[0], tuple(cells(mark)[1:])) for mark in scene.moving))
+    return Traces(tuple(map(trace, scene.moving)))

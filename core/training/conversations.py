@@ -13,15 +13,15 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch.utils.data import Dataset
 
 from core.conversation import SYSTEM
 from core.errors import UserError
 from core.images import open_image
 from core.magma import MagmaProcessor, Message
+from core.magma.processing import IMAGE
 
-ROLES = {"human": "user", "gpt": "assistant"}
-MARKER = "<image>"
+SPEAKERS = (("human", "user"), ("gpt", "assistant"))
+"""By turns: the name in the file, and the role in the conversation."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read_examples(path: Path, images: Path) -> list[Example]:
     for number, row in enumerate(rows):
         try:
             examples.append(_example(row, root))
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise UserError(f"{path}, example {number}: {error}.") from error
     return examples
 
@@ -85,33 +85,33 @@ def _example(row: object, root: Path) -> Example:
         raise ValueError("conversations is no list of questions, each with its reply")
     turns = []
     for place, turn in enumerate(said):
-        speaker, value = (turn.get("from"), turn.get("value")) if isinstance(turn, dict) else (None, None)
-        if speaker != ("human", "gpt")[place % 2] or not isinstance(value, str):
-            raise ValueError(f"turn {place} is no text by {('human', 'gpt')[place % 2]}")
-        # Only in questions: in a reply it would be text to learn.
-        text = value.replace(MARKER, "").strip() if speaker == "human" else value
-        turns.append((ROLES[speaker], text))
+        speaker, role = SPEAKERS[place % 2]
+        text = turn.get("value") if isinstance(turn, dict) and turn.get("from") == speaker else None
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"turn {place} is no text by {speaker}")
+        if role == "user":  # in a reply it would be text to learn
+            if IMAGE in text and not paths:
+                raise ValueError(f"turn {place} speaks of a picture, and there is none")
+            text = text.replace(IMAGE, "").strip()
+        turns.append((role, text))
     return Example(paths, tuple(turns))
 
 
-class Examples(Dataset):
-    """Examples as a dataset whose items are conversations."""
-
-    def __init__(self, examples: Sequence[Example]) -> None:
-        self._examples = examples
-
-    def __len__(self) -> int:
-        return len(self._examples)
-
-    def __getitem__(self, index: int) -> list[Message]:
-        return self._examples[index].messages()
-
-
 class Collator:
-    """Conversations to the model's inputs, with labels on the replies alone."""
+    """Examples to the model's inputs, with labels on the replies alone. Raises UserError for a conversation of more
+    than ``context`` tokens."""
 
-    def __init__(self, processor: MagmaProcessor) -> None:
-        self._processor = processor
+    def __init__(self, processor: MagmaProcessor, context: int) -> None:
+        self._processor, self._context = processor, context
 
-    def __call__(self, conversations: Sequence[Sequence[Message]]) -> dict[str, torch.Tensor]:
-        return dict(self._processor(conversations, add_generation_prompt=False, labels=True))
+    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        conversations = [example.messages() for example in examples]
+        batch = dict(self._processor(conversations, add_generation_prompt=False, labels=True))
+        lengths = batch["attention_mask"].sum(dim=1).tolist()
+        for example, length in zip(examples, lengths, strict=True):
+            if length > self._context:
+                raise UserError(
+                    f'The conversation that begins "{example.turns[0][1][:60]}" has {length:,} tokens, and the model '
+                    f"takes {self._context:,}: shorten it."
+                )
+        return batch

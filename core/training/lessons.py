@@ -26,10 +26,19 @@ class Spot:
     point: Point
 
 
+MARK_LAYERS: Layers = {f"mark {mark}": (str(mark),) for mark in range(1, 10)}
+"""A layer for each numeral: where marks are dense, two of them share a cell of the feature map."""
+
+
+def mark_spots(marks: Mapping[int, Point]) -> list[Spot]:
+    """Spots for the marks' numerals; points in the unit frame."""
+    return [Spot(f"mark {mark}", str(mark), point) for mark, point in marks.items()]
+
+
 @dataclass(frozen=True)
 class Turn:
     """A question and its reply. ``looks`` are the points of the picture, in the unit frame, from which the reply's
-    first numbers are read, one for each number; later numbers need no single look."""
+    numbers are read, one for each number."""
 
     question: str
     reply: str
@@ -90,8 +99,3 @@ class SpotHead(nn.Module):
             off = functional.smooth_l1_loss(self.places(features).float()[known], places[known], beta=0.02)
             total = total + 20 * off
         return total
-
-    def read(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Names [B, layers, cells, cells] as ``spot_targets`` numbers them, places [B, cells, cells, 2]."""
-        logits = self.names(features).split(self._sizes, dim=-1)
-        return torch.stack([layer.argmax(dim=-1) for layer in logits], dim=1), self.places(features)

@@ -1,4 +1,4 @@
-"""Makes the small checkpoint from nothing: ``python -m core.training.mini --out assets/magma-mini``.
+"""Makes the small checkpoint from nothing: ``python -m core.training.mini --out FOLDER``.
 
 The same classes, prompts and reply formats as Magma-8B, on pictures that our own code draws: boards of the game and
 simulated tabletops. This recipe alone sees both sides, the model and the apps whose lessons it learns.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -28,13 +29,16 @@ from transformers import set_seed
 import apps.gaming_agent.lessons as game
 import apps.robot_planner.lessons as tabletop
 from core.conversation import SYSTEM
+from core.errors import UserError
+from core.files import whole_file, whole_folder
 from core.geometry import GRID
 from core.magma import MagmaConfig, MagmaForCausalLM, MagmaImageProcessor, MagmaProcessor
-from core.training.lessons import SpotHead
+from core.training.lessons import MARK_LAYERS, SpotHead
 from core.training.school import Source, Stage, number_ids, teach
 from core.training.tokenizer import train_tokenizer
+from core.training.work import on_gpu, seed_number, work_folder
 
-LAYERS = game.LAYERS | tabletop.LAYERS
+LAYERS = MARK_LAYERS | game.LAYERS | tabletop.LAYERS
 GROUNDING: tuple[Source, ...] = (game.lessons, partial(tabletop.lessons, traces=False))
 ALL: tuple[Source, ...] = (game.lessons, tabletop.lessons)
 
@@ -101,33 +105,46 @@ def make_model(processor: MagmaProcessor, seed: int) -> MagmaForCausalLM:
     return model
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m core.training.mini", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
-    parser.add_argument("--work", type=Path, help="folder for what a stopped run goes on from (default: OUT.work)")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    work = options.work or options.out.with_name(options.out.name + ".work")
-    work.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--out", type=Path, required=True, help="new folder for the checkpoint")
+    parser.add_argument("--seed", type=seed_number, default=0)
+    options = parser.parse_args(arguments)
+    try:
+        make(options.out, options.seed)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def make(out: Path, seed: int) -> None:
+    """Run the stages that are not done, then write the checkpoint. Raises UserError where ``out`` is of no use."""
+    recipe = [[stage.name, stage.steps, stage.batch, stage.rate, stage.final_rate] for stage in STAGES]
+    work = work_folder(out, {"seed": seed, "stages": recipe})
+    gpu = on_gpu("auto")
     words = work / "processor"  # made once: another draw of lessons might cut words differently
     if not words.exists():
-        make_processor(options.seed).save_pretrained(words)
+        with whole_folder(words) as part:
+            make_processor(seed).save_pretrained(part)
     processor = MagmaProcessor.from_pretrained(words)
-    model = make_model(processor, options.seed)
+    model = make_model(processor, seed)
     head = SpotHead(TEXT["hidden_size"], LAYERS)
     if shutil.which("g++"):
         model.vision_tower.compile()
     for stage in STAGES:
         done = work / f"{stage.name}.pt"
         if not done.exists():
-            teach(stage, model, processor, head, LAYERS, work / stage.name, options.seed)
-            torch.save({"model": model.state_dict(), "head": head.state_dict()}, done)
-        state = torch.load(done, weights_only=True)
+            teach(stage, model, processor, head, LAYERS, work / stage.name, seed, gpu)
+            with whole_file(done) as part:
+                torch.save({"model": model.state_dict(), "head": head.state_dict()}, part)
+        state = torch.load(done, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
         head.load_state_dict(state["head"])
-    model.to(torch.bfloat16).save_pretrained(options.out)
-    processor.save_pretrained(options.out)
+    with whole_folder(out) as part:
+        model.to(torch.bfloat16).save_pretrained(part)
+        processor.save_pretrained(part)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -11,18 +11,17 @@ from torch.optim import AdamW, Muon, Optimizer
 
 class MuonWithAdamW(Optimizer):
     """Muon (Jordan et al. 2024) takes the weights of linear layers, AdamW embeddings, output head, convolutions, norms
-    and biases. ``exclude`` are names of linear layers that AdamW takes as well. Rates are those of AdamW: Muon's
-    updates are scaled to the same size.
+    and biases. Rates are those of AdamW: Muon's updates are scaled to the same size.
     """
 
-    def __init__(self, model: nn.Module, rate: float, decay: float, exclude: Iterable[str] = ("lm_head",)) -> None:
+    def __init__(self, model: nn.Module, rate: float, decay: float) -> None:
         matrices, others, plain = [], [], []
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad:
                 continue
             if parameter.dim() < 2:
                 plain.append(parameter)
-            elif parameter.dim() > 2 or "embed" in name or any(part in name for part in exclude):
+            elif parameter.dim() > 2 or "embed" in name or "lm_head" in name:
                 others.append(parameter)
             else:
                 matrices.append(parameter)

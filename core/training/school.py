@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,15 +14,16 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import IterableDataset, get_worker_info
 from transformers import Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
-from core.geometry import GRID, Point
+from core.geometry import GRID
 from core.magma import MagmaForCausalLM, MagmaProcessor
 from core.magma.configuration import STRIDE
+from core.magma.processing import IMAGE
 from core.training.conversations import as_messages
 from core.training.curve import LossCurve
 from core.training.lessons import Layers, Lesson, SpotHead, Turn, cell_of, spot_targets
 from core.training.optimizer import MuonWithAdamW
+from core.training.work import last_checkpoint, steps_of
 
 Source = Callable[[np.random.Generator], Iterator[Lesson]]
 """Lessons without end."""
@@ -63,12 +64,14 @@ class Lessons(IterableDataset):
         self._processor, self._stage, self._layers, self._seed = processor, stage, layers, seed
         self._cells = processor.image_processor.base_img_size // STRIDE
         self._numbers = number_ids(processor)
-        self._image = processor.tokenizer.get_added_vocab()["<image>"]
+        self._image = processor.tokenizer.get_added_vocab()[IMAGE]
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         worker = get_worker_info()
         generator = np.random.default_rng([*self._seed, worker.id if worker else 0])
-        streams = [source(generator) for source in self._stage.sources]
+        streams = deque(source(generator) for source in self._stage.sources)
+        # The workers' batches come in turn: so the sources still alternate.
+        streams.rotate(worker.id if worker else 0)
         while True:
             for stream in streams:
                 yield self._batch(list(islice(stream, self._stage.batch)), generator)
@@ -95,13 +98,10 @@ class Lessons(IterableDataset):
         numbers = torch.isin(batch["labels"], self._numbers)
         for row, turns in enumerate(orders):
             first = int((batch["input_ids"][row] == self._image).nonzero()[0])
-            looks: list[Point | None] = []
-            for turn in turns:
-                looks += turn.looks + (None,) * (len(re.findall(r"\d+", turn.reply)) - len(turn.looks))
+            looks = [look for turn in turns for look in turn.looks]
             for place, look in zip(numbers[row].nonzero()[:, 0].tolist(), looks, strict=True):
-                if look is not None:
-                    column, line = cell_of(look, cells)
-                    gaze[row, place] = first + line * (cells + 1) + column  # each line ends with a separator
+                column, line = cell_of(look, cells)
+                gaze[row, place] = first + line * (cells + 1) + column  # each line ends with a separator
         return gaze
 
 
@@ -167,7 +167,7 @@ class StageTrainer(Trainer):
 
     def __init__(self, stage: Stage, **options) -> None:
         self._stage = stage
-        super().__init__(**options, data_collator=lambda batches: batches[0])
+        super().__init__(**options, data_collator=_only)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -184,6 +184,11 @@ class StageTrainer(Trainer):
         return self.lr_scheduler
 
 
+def _only(batches: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    (batch,) = batches
+    return batch
+
+
 def teach(
     stage: Stage,
     model: MagmaForCausalLM,
@@ -192,19 +197,18 @@ def teach(
     layers: Layers,
     work: Path,
     seed: int,
+    on_gpu: bool,
 ) -> None:
     """Run the stage, from where it last saved in ``work`` if it was stopped; then with other lessons than before."""
     work.mkdir(parents=True, exist_ok=True)
-    last = get_last_checkpoint(str(work))
-    begun = int(last.rpartition("-")[2]) if last else 0
-    lessons = Lessons(processor, stage, layers, [seed, *stage.name.encode(), begun])
+    last = last_checkpoint(work)
+    lessons = Lessons(processor, stage, layers, [seed, *stage.name.encode(), steps_of(last)])
     pupil = Pupil(model, processor, head, stage.turns)
-    on_gpu = torch.cuda.is_available()
     arguments = TrainingArguments(
         output_dir=str(work),
         max_steps=stage.steps,
         per_device_train_batch_size=1,  # batches come ready-made
-        bf16=True,
+        bf16=not on_gpu or torch.cuda.is_bf16_supported(),
         use_cpu=not on_gpu,
         logging_steps=25,
         save_steps=250,
@@ -219,4 +223,4 @@ def teach(
         accelerator_config={"dispatch_batches": False, "split_batches": False},
     )
     trainer = StageTrainer(stage, model=pupil, args=arguments, train_dataset=lessons, callbacks=[LossCurve(work)])
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=last and str(last))
