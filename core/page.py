@@ -6,6 +6,7 @@ import argparse
 import functools
 import inspect
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -44,6 +45,10 @@ THEME = gr.themes.Base(
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
+LAST_WORD = 0.3
+"""Seconds in which what was stopped may still tell of its progress: only then is "stopped" the last word."""
+
+
 def stages(done: Sequence[str], now: str | None) -> str:
     """The stages so far as chips, the running one lit."""
     chips = [f"<span>{escape(stage)}</span>" for stage in done]
@@ -66,6 +71,16 @@ def seconds(durations: Mapping[str, float]) -> str:
 def notes(lines: Sequence[str]) -> str:
     """What does the work, and why."""
     return f'<div class="notes">{"<br>".join(map(escape, lines))}</div>'
+
+
+def stops(button: gr.Button, running: Any, status: gr.HTML) -> None:
+    """Wire ``button`` to stop the ``running`` events, then to say so in ``status`` and go out."""
+
+    def stopped() -> dict[Any, Any]:
+        time.sleep(LAST_WORD)
+        return {status: stages(["stopped"], None), button: gr.Button(interactive=False)}
+
+    button.click(stopped, None, [status, button], cancels=running, queue=False, api_visibility="private")
 
 
 def toasts(function: Callable[..., Any]) -> Callable[..., Any]:

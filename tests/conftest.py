@@ -12,8 +12,12 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM_FLAGS = [
@@ -90,3 +94,14 @@ def browser():
             pytest.skip(f"no Chromium: install the package chromium, or run: playwright install chromium ({error})")
         yield launched
         launched.close()
+
+
+def set_number(field: Locator, value: int) -> None:
+    """Type a number and leave the field, which is when a page learns of it."""
+    from playwright.sync_api import expect
+
+    expect(field).to_be_visible(timeout=60_000)
+    field.fill(str(value))
+    field.press("Enter")
+    field.blur()
+    expect(field).to_have_value(str(value))

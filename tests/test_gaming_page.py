@@ -10,13 +10,13 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from apps.gaming_agent import play
 from apps.gaming_agent.agent import Episode, GameSettings
 from apps.gaming_agent.game import best_directions
 from apps.gaming_agent.recording import from_json, recording_of, to_json
-from tests.conftest import Server, serve_app
+from tests.conftest import Server, serve_app, set_number
 from tests.tiny_magma import make_checkpoint
 
 SLOW = 90_000
@@ -76,13 +76,6 @@ def expect_game(page: Page, wanted: Callable[[Episode], bool]) -> None:
             return
         page.wait_for_timeout(100)
     raise AssertionError(f"the game stays as it is: {recording_of(kept(page))}")
-
-
-def set_number(field: Locator, value: int) -> None:
-    expect(field).to_be_visible(timeout=SLOW)
-    field.fill(str(value))
-    field.press("Enter")
-    field.blur()
 
 
 def set_seed(page: Page, seed: int) -> None:

@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect
 from apps.robot_planner.tabletop import make_scene
 from core.generators import finish
 from core.video import write_video
-from tests.conftest import Server, serve_app
+from tests.conftest import Server, serve_app, set_number
 
 SLOW = 240_000
 """Milliseconds: a model loads at the first step, and films are written."""
@@ -150,7 +150,7 @@ def test_a_video_is_planned_from_the_frame_that_is_chosen_and_measured(visitor, 
 
 def test_a_simulated_scene_brings_its_task_and_its_truth(visitor):
     open_tab(visitor, "Simulated tabletop")
-    visitor.fill("#seed input", str(SEED - 1))
+    set_number(visitor.locator("#seed input"), SEED - 1)
     visitor.click("#another")
     expect(visitor.locator("#task textarea")).to_have_value(SCENE.task, timeout=SLOW)
     visitor.click("#submit")

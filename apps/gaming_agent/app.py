@@ -157,16 +157,15 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
                 while visit_.running is me and not episode.over:
                     due = time.perf_counter() + 1 / visit_.moves_per_second
                     agent.step(episode)
-                    if visit_.episode is not episode:
-                        return
                     yield show(visit_)
                     time.sleep(max(0.0, due - time.perf_counter()))
             except Exception:
                 visit_.stop(me)
                 yield control(visit_) | {notes: page.notes([agent.note])}
                 raise
-            if visit_.stop(me):
-                yield control(visit_)
+            visit_.stop(me)
+            # Where another game was begun meanwhile, the last step of this one may reach the page after it.
+            yield show(visit_) | control(visit_)
 
         @page.toasts
         def one_step(visit_: Visit | None) -> Generator[dict[Any, Any], None, None]:

@@ -57,14 +57,7 @@ class LeaderboardTab:
             show_progress="hidden",
             api_visibility="private",
         )
-        self.stop.click(
-            lambda: (cards.status("stopped"), gr.Button(interactive=False)),
-            None,
-            [self.status, self.stop],
-            cancels=comparing,
-            queue=False,
-            api_visibility="private",
-        )
+        page.stops(self.stop, comparing, self.status)
 
     def _compare(
         self, agent: GamingAgent, policies: Sequence[Policy], seeds: str, settings: GameSettings

@@ -50,14 +50,7 @@ class RecordingTab:
             show_progress="hidden",
             api_visibility="private",
         )
-        self.stop.click(
-            lambda: (cards.status("stopped"), gr.Button(interactive=False)),
-            None,
-            [self.status, self.stop],
-            cancels=recording,
-            queue=False,
-            api_visibility="private",
-        )
+        page.stops(self.stop, recording, self.status)
 
     def _record(self, visit: Visit | None) -> Generator[dict[gr.components.Component, Any], None, None]:
         """Writes MP4 and GIF of the game as it stands, yielding after every few frames so that it can be stopped."""

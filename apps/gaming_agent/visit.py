@@ -26,11 +26,10 @@ class Visit:
         self.running = object()
         return self.running
 
-    def stop(self, run: object) -> bool:
-        """End a run; False where another has taken over, whose business the page now is."""
+    def stop(self, run: object) -> None:
+        """End a run, unless another has taken over."""
         if self.running is run:
             self.running = None
-        return self.running is None
 
     def pace(self, moves_per_second: float) -> None:
         self.moves_per_second = min(max(float(moves_per_second), 0.1), 100.0)

@@ -135,14 +135,7 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
-        stop.click(
-            lambda: {progress: page.stages(["stopped"], None), stop: gr.Button(interactive=False)},
-            None,
-            [progress, stop],
-            cancels=[planning, *preparing],
-            queue=False,
-            api_visibility="private",
-        )
+        page.stops(stop, [planning, *preparing], progress)
         add_api(planner, QUEUE)
     return blocks
 

@@ -163,14 +163,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             )
             for triggers in ([submit.click, instruction.submit], [history.again.click])
         ]
-        stop.click(
-            lambda: {progress: page.stages(["stopped"], None), stop: gr.Button(interactive=False)},
-            None,
-            [progress, stop],
-            cancels=running,
-            queue=False,
-            api_visibility="private",
-        )
+        page.stops(stop, running, progress)
 
         def inspect(visit_: Visit, mark: int | None, view: View, style: MarkStyle) -> dict[Any, Any]:
             visit_ = Visit(visit_.entries, visit_.shown, mark)
@@ -210,14 +203,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
         history.again.click(lambda: gr.Tabs(selected="agent"), None, tabs, **quick)
         history.clear.click(lambda: (Visit(), []), None, [visit, history.gallery], cancels=running, **quick)
         filming = history.record.click(page.toasts(history.make_film), visit, history.filmed, **quick)
-        history.stop.click(
-            lambda: (page.stages(["stopped"], None), gr.Button(interactive=False)),
-            None,
-            [history.status, history.stop],
-            cancels=filming,
-            queue=False,
-            api_visibility="private",
-        )
+        page.stops(history.stop, filming, history.status)
 
         batch.files.change(batch.rows, [batch.files, batch.items], batch.items, **quick)
 
@@ -233,14 +219,7 @@ def build_page(agent: UIAgent) -> gr.Blocks:
             concurrency_limit=1,
             **quick,
         )
-        batch.stop.click(
-            lambda: (page.stages(["stopped"], None), gr.Button(interactive=False)),
-            None,
-            [batch.status, batch.stop],
-            cancels=batching,
-            queue=False,
-            api_visibility="private",
-        )
+        page.stops(batch.stop, batching, batch.status)
 
         capture.click(None, None, captured, js=CAPTURE_SCREEN, api_visibility="private")
         captured.change(page.toasts(captured_file), captured, screenshot, **quick)
