@@ -180,6 +180,47 @@ def test_what_is_there_itself_is_not_looked_for_in_a_menu() -> None:
     assert best(ground(bar, "Insert an image")) == 8
 
 
+def test_what_goes_the_other_way_is_not_meant() -> None:
+    guesses = {1: [("rotate right", 0.7)], 2: [("rotate left", 0.2)], 3: [("next track", 0.3)]}
+    bar = screen(
+        *(
+            Element(id, Box(40 * id, 10, 40 * id + 24, 34), "icon", "", True, tuple(IconGuess(*g) for g in icons))
+            for id, icons in guesses.items()
+        ),
+        element(4, 300, 10, "Zoom Out"),
+        element(5, 400, 10, "Scale"),
+        element(6, 300, 60, "Previous", kind="button"),
+    )
+    assert best(ground(bar, "Turn the photo to the left")) == 2
+    assert best(ground(bar, "Rotate it to the right")) == 1
+    assert best(ground(bar, "zoom in")) != 4
+    assert best(ground(bar, "go to the previous song")) == 6
+
+
+@pytest.mark.parametrize(
+    ("instruction", "id"),
+    [
+        ("Change the magnification", 5),
+        ("Choose another typeface", 1),
+        ("Pick a smaller font size", 2),
+        ("Type another page number", 3),
+        ("Where is the location typed in?", 6),
+    ],
+)
+def test_values_tell_what_their_controls_are(instruction: str, id: int) -> None:
+    bar = screen(
+        element(1, 20, 10, "Noto Serif", kind="field", width=160), element(2, 190, 10, "14", kind="button"),
+        element(3, 500, 700, "2", kind="button"), element(4, 530, 700, "of 9"), element(5, 800, 700, "125 %"),
+        element(6, 300, 100, "/srv/data/reports", kind="field", width=300), element(7, 20, 300, "14"),
+    )  # fmt: skip
+    assert best(ground(bar, instruction)) == id
+
+
+def test_a_misread_word_keeps_its_meaning() -> None:
+    page = screen(element(1, 20, 10, "Prefrences"), element(2, 20, 60, "Extensions"), element(3, 20, 90, "Favrites"))
+    assert best(ground(page, "configure the program")) == 1
+
+
 def test_leading_verbs_are_no_neighbours() -> None:
     bar = screen(element(1, 20, 10, "Go"), element(2, 20, 200, "Garage"))
     assert best(ground(bar, "Go to Garage")) == 2

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.screen import sentences, thesaurus
 from core.screen.glossary import in_english, is_foreign
 from core.screen.instruction import read_instruction
-from core.screen.lexical import alike, words
+from core.screen.lexical import alike, opposed, ways, words
 
 LABELS = Path(__file__).parents[1] / "assets" / "icons" / "labels.json"
 
@@ -52,6 +52,7 @@ def test_names(instruction: str, names: set[str]) -> None:
         ("the link in the footer", (None, 1.0)),
         ("the top-left button", (0.0, 0.0)),
         ("align left", (None, None)),
+        ("turn the page to the left", (None, None)),
         ("press the left arrow", (None, None)),
         ("the icon left of Save", (None, None)),
         ('click "on the left"', (None, None)),
@@ -125,11 +126,31 @@ def test_any_text_is_read(text: str) -> None:
         ("l0gin", "login", 0.9, 1.0),
         ("config", "configuration", 0.7, 0.9),
         ("play", "pray", 0.0, 0.0),
+        ("centre", "center", 0.9, 1.0),
+        ("colours", "color", 0.9, 1.0),
+        ("organise", "organizing", 0.9, 1.0),
+        ("hour", "her", 0.0, 0.0),
         ("登", "登", 1.0, 1.0),
     ],
 )
 def test_likeness_of_words(a: str, b: str, low: float, high: float) -> None:
     assert low <= alike(a, b) <= high
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "against"),
+    [
+        ("zoom in", "Zoom Out", True),
+        ("zoom in", "Zoom In", False),
+        ("next page", "Previous", True),
+        ("the button left of Next", "Next", False),
+        ("increase the size", "Decrease", True),
+        ("save in the folder", "Log out", False),
+        ("swap left and right", "Right", False),
+    ],
+)
+def test_opposite_ways(asked: str, shown: str, against: bool) -> None:
+    assert opposed(ways(asked), shown) is against
 
 
 def test_ideographs_are_words_and_signs_are_none() -> None:

@@ -10,11 +10,13 @@ from core.geometry import Box
 from core.screen import sentences, thesaurus
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
-from core.screen.layout import Label, is_value, labels, line_height, menu_bar
+from core.screen.layout import Label, is_value, labels, line_height, menu_bar, stands_for
 from core.screen.lexical import FUNCTION_WORDS, words
 
 LIKELY_ICON = 0.08
 """Less probable guesses of an icon are noise."""
+VALUED = 0.8
+"""How surely a value tells what its control is."""
 LETTERED, LABELLED = 0.2, 0.4
 """What the icon of a control counts that bears a text as well, and that of one with a text beside it."""
 LETTER_ICON = 0.7
@@ -44,9 +46,20 @@ class DescribedScreen:
         self.label_words = [words(label.text.text) if label else [] for label in found]
         self.label_strength = [label.strength if label else 0.0 for label in found]
         self.says = [_says(element, label) for element, label in zip(elements, found, strict=True)]
-        self.meant = [in_english(text) for text in self.says] if foreign else self.says
+        self.values = {
+            element.id: value
+            for element, label in zip(elements, found, strict=True)
+            if label is None and element.text and (value := stands_for(element, elements, self.unit))
+        }
+        self.meant = [
+            self.values.get(e.id) or (in_english(said) if foreign else said)
+            for e, said in zip(elements, self.says, strict=True)
+        ]
         self.trust = np.array(
-            [1.0 if says == e.text else s for says, e, s in zip(self.says, elements, self.label_strength, strict=True)],
+            [
+                VALUED if e.id in self.values else 1.0 if said == e.text else strength
+                for said, e, strength in zip(self.says, elements, self.label_strength, strict=True)
+            ],
             np.float32,
         )
         kinds = {element.id: element.kind for element in elements}

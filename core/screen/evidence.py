@@ -14,7 +14,7 @@ from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
 from core.screen.instruction import Instruction, Relation, Role, Term
 from core.screen.layout import reading_order, relation, repeated
-from core.screen.lexical import joined_alike, overlap, words
+from core.screen.lexical import joined_alike, opposed, overlap, ways, words
 from core.screen.places import Place
 
 FEATURES = (
@@ -38,6 +38,7 @@ FEATURES = (
     "lacks the name",  # it bears none of the capitals or digits that the name has and other elements bear
     "labels another",  # it is the label of a control that is rather meant
     "lacks the deed",  # what is to be done is not what it does, but what another element does
+    "goes the other way",  # "rotate right" for "turn it to the left"
     "lacks the role",  # another element is a switch or a field, as asked, and it is not
 )
 
@@ -128,6 +129,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     if bearing.any():
         values["lacks the name"][:] = ~(bearing | by_label)
     closeness = np.zeros(len(elements), np.float32)
+    way = ways(sentence)
     for i, element in enumerate(elements):
         x, y = element.box.center.x / size[0], element.box.center.y / size[1]
         own = thesaurus.of_text(known.meant[i])
@@ -137,7 +139,11 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
             values["exact"][i] = 1.0
         values["meaning"][i] = known.trust[i] * _shared(meanings, own)
         values["leads"][i] = known.trust[i] * _shared(leading, own) ** 0.5
-        values["icon"][i] = lettered[i] * _icon(known.icons[i], meanings, term)
+        fitting = tuple(guess for guess in known.icons[i] if not opposed(way, guess.name))
+        values["icon"][i] = lettered[i] * _icon(fitting, meanings, term)
+        if way:
+            contrary = sum(guess.probability for guess in known.icons[i]) - sum(guess.probability for guess in fitting)
+            values["goes the other way"][i] = max(float(opposed(way, known.says[i])), lettered[i] * contrary)
         values["role"][i] = max((_role(known, element, role) for role in instruction.roles), default=0.0)
         values["usual place"][i] = _usual_place(own, known.icons[i], meanings, x, y)
         values["clickable"][i] = element.clickable
@@ -163,6 +169,8 @@ def _role(known: DescribedScreen, element: Element, role: Role) -> float:
     """How surely an element is such a control, 0..1. Where there is a menu bar, menus are rather there."""
     if role == "menu" and known.menu_bar:
         return 1.0 if element.id in known.menu_bar else 0.5 * _ROLE_KINDS[role].get(element.kind, 0.0)
+    if role == "field" and element.id in known.values:
+        return 0.8
     return _ROLE_KINDS[role].get(element.kind, 0.0)
 
 

@@ -41,6 +41,7 @@ WEIGHTS = {
     "lacks the name": -4.5,
     "labels another": -2.5,
     "lacks the deed": -2.0,
+    "goes the other way": -7.0,
     "lacks the role": -1.5,
 }
 RELATION_READING = -1.3

@@ -25,6 +25,14 @@ BAR_WORDS = 5
 
 _MENU_TITLES = frozenset("file edit view help tools".split())
 _VALUE = re.compile(r"[$€£¥]?[+-]?\d[\d.,:]*\s?[^\W\d]{0,2}[%\"]?")
+_PATH = re.compile(r"(?:/|~/|[A-Za-z]:\\)[^\s/\\]+[/\\]\S*")
+_ZOOM = re.compile(r"[1-9]\d{1,3}(?:[.,]\d+)? ?%")
+_NUMBER = re.compile(r"\d{1,4}(?: ?pt)?")
+_COUNT = re.compile(r"(?:of|/)(?: ?\d+)?\b")
+_FONTS = frozenset(
+    "sans serif mono monospace times arial helvetica courier calibri cambria verdana georgia liberation dejavu noto "
+    "cantarell ubuntu roboto carlito garamond palatino tahoma segoe inter".split()
+)
 _CONTROLS = ("field", "checkbox", "toggle")
 
 
@@ -37,6 +45,26 @@ def line_height(elements: Sequence[Element]) -> float:
 def is_value(text: str) -> bool:
     """Whether a text is a number with at most a unit: what a field holds, not what it is called."""
     return _VALUE.fullmatch(text.strip()) is not None
+
+
+def stands_for(element: Element, elements: Sequence[Element], unit: float) -> str:
+    """What an unlabelled value tells of its control: "100 %" is a zoom, "12" beside a font's name a size. May be ""."""
+    text = element.text.strip()
+    if _PATH.match(text):
+        return "location, path"
+    if _ZOOM.fullmatch(text):
+        return "zoom, magnification"
+    if element.kind != "icon" and _FONTS.intersection(words(text)):
+        return "font, typeface"
+    if element.kind not in ("button", "field", "text") or not _NUMBER.fullmatch(text):
+        return ""
+    row = [e for e in elements if e is not element and e.text and same_row(e.box, element.box)]
+    beside = [e for e in row if 0 <= e.box.x1 - element.box.x2 < 4 * unit]
+    if any(_COUNT.match(e.text.lower()) for e in beside):
+        return "page number"
+    if text.endswith("pt") or any(_FONTS.intersection(words(e.text)) for e in row):
+        return "font size"
+    return ""
 
 
 def gaps(a: Box, b: Box) -> tuple[float, float]:

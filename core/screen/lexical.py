@@ -30,6 +30,26 @@ LEADING_VERBS = frozenset(
 )
 # Those of them that are also what some controls do.
 DOING_VERBS = frozenset("find look check run apply start launch".split())
+# Words for the two ways along one line, by line: what goes the other way is not meant.
+_WAYS = (
+    ("right next forward redo clockwise", "left previous back undo counterclockwise anticlockwise"),
+    ("up upwards", "down downwards"),
+    ("first", "last"),
+    ("increase bigger larger enlarge zoomin", "decrease smaller reduce shrink zoomout"),
+    ("indent", "outdent unindent"),
+    ("ascending", "descending"),
+    ("horizontal horizontally", "vertical vertically"),
+    ("import", "export"),
+    ("expand", "collapse"),
+    ("upload", "download"),
+    ("connect", "disconnect"),
+)
+_WAY = {
+    word: (line, sign)
+    for line, sides in enumerate(_WAYS)
+    for sign, side in zip((1, -1), sides, strict=True)
+    for word in side.split()
+}
 # Verbs that make something: what is made says more than they do ("insert a chart").
 MAKING_VERBS = frozenset("add insert create make draw start begin".split())
 
@@ -46,9 +66,34 @@ def words(text: str) -> list[str]:
     return _WORD.findall(fold(text))
 
 
+@lru_cache(maxsize=1 << 12)
+def ways(text: str) -> frozenset[tuple[int, int]]:
+    """The ways that a text names, as (line, 1 or -1); a line whose two ways it names is left out."""
+    joined = re.sub(
+        r"\bnext to\b|\b(?:left|right) of\b", " ", re.sub(r"\bzoom(?:ed)? (in|out)\b", r"zoom\1", fold(text))
+    )
+    found = {_WAY[word] for word in words(joined) if word in _WAY}
+    return frozenset((line, sign) for line, sign in found if (line, -sign) not in found)
+
+
+def opposed(asked: frozenset[tuple[int, int]], text: str) -> bool:
+    """Whether a text goes the other way than is asked: "rotate right" for "turn it to the left"."""
+    return any((line, -sign) in asked for line, sign in ways(text))
+
+
+# British spelling, put in American; both sides of a comparison are, so that other words do no harm.
+_BRITISH = (
+    (re.compile(r"(?<=...)our"), "or"),
+    (re.compile(r"(?<=...)tre(?=d?$)"), "ter"),
+    (re.compile(r"(?<=...)is(?=e$|ed$|es$|ing$|ation$)"), "iz"),
+)
+
+
 @lru_cache(maxsize=1 << 14)
 def stem(word: str) -> str:
     """The word without its English inflection: "saved", "saving" and "saves" become "sav"."""
+    for pattern, american in _BRITISH:
+        word = pattern.sub(american, word)
     for suffix in _SUFFIXES:
         if len(word) - len(suffix) >= 3 and word.endswith(suffix):
             word = word[: -len(suffix)]

@@ -38,6 +38,10 @@ _ADJECTIVE = re.compile(
 )
 
 
+# "Rotate it to the left" says which way, not where.
+_TURNING = re.compile(r"(?:rotate|turn|move|align|shift|scroll|slide|swipe|flip|spin|go|jump|indent)\b")
+
+
 def _axis(side: str) -> Place:
     x = 0.0 if "left" in side else 1.0 if "right" in side else None
     y = 0.0 if re.search("top|upper", side) else 1.0 if re.search("bottom|lower", side) else None
@@ -57,6 +61,8 @@ def take_place(text: str, quotes: list[str]) -> tuple[str, Place]:
             continue
         following = text[match.end() :]
         if pattern is _POSITION and re.match(r"\s+of\s+\S", following):
+            continue
+        if pattern is _POSITION and match.group().startswith("to ") and _TURNING.match(text.lower()):
             continue
         groups = match.groupdict()
         side = groups.get("side") or _AREAS[groups["area"]]

@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+from rapidfuzz import fuzz, process
+
 from core.screen.lexical import DOING_VERBS, FUNCTION_WORDS, LEADING_VERBS, MAKING_VERBS, stem, words
 from core.screen.places import Place
 
 _FILE = Path(__file__).with_name("thesaurus.txt")
 OBJECT = 0.5
 """What the thing counts that an action is done to, where the action is 1."""
+
+LONG_WORD, MISREAD = 5, 88
+"""Stems from this length on may be misread; they are taken for the known stem that is so many percent alike."""
 
 _ARTICLES = frozenset("a an the this that these those my your our".split())
 
@@ -126,10 +131,24 @@ def _matches(listed: tuple[str, ...], held: bool = False) -> list[_Match]:
     return [match for match in found if not any(match.places < other.places for other in found)]
 
 
+@cache
+def _vocabulary() -> frozenset[str]:
+    return frozenset(stem for phrase in _by_phrase(False) for stem in phrase)
+
+
+@lru_cache(maxsize=1 << 14)
+def _mended(read: str) -> str:
+    """The stem of a word that a recogniser slightly misread ("shufl"), or the stem itself."""
+    if len(read) < LONG_WORD or not read.isalpha() or read in _vocabulary():
+        return read
+    alike = process.extractOne(read, _vocabulary(), scorer=fuzz.ratio, score_cutoff=MISREAD)
+    return alike[0] if alike and alike[0][0] == read[0] else read
+
+
 @lru_cache(maxsize=4096)
 def of_text(text: str) -> dict[int, float]:
     """Meanings of a text on the screen, each with the share of the text's words that its phrase covers, 0..1."""
-    listed = stems(text)[:64]
+    listed = tuple(_mended(stem) for stem in stems(text)[:64])
     shares: dict[int, float] = {}
     for match in _matches(listed):
         for number in match.numbers:
