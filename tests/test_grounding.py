@@ -221,6 +221,33 @@ def test_a_misread_word_keeps_its_meaning() -> None:
     assert best(ground(page, "configure the program")) == 1
 
 
+def toolbar(*icons: tuple[str, float]) -> Screen:
+    """A menu bar over a row of icons, each with its best guess; their ids begin with 11."""
+    return screen(
+        *(element(i + 1, 10 + 80 * i, 10, name) for i, name in enumerate(MENUS)),
+        *(
+            Element(11 + i, Box(10 + 40 * i, 40, 34 + 40 * i, 64), "icon", "", True, (IconGuess(*guess),))
+            for i, guess in enumerate(icons)
+        ),
+        element(30, 20, 300, "Reports"),
+    )
+
+
+def test_first_tools_stand_in_their_usual_order() -> None:
+    unknown = toolbar(*[("atom", 0.05)] * 7)
+    assert best(ground(unknown, "Save the painting")) == 13
+    assert best(ground(unknown, "Print the painting")) == 15
+    known = toolbar(*[("atom", 0.05)] * 2, ("cut", 0.9), *[("atom", 0.05)] * 2, ("save", 0.8), ("copy", 0.9))
+    assert best(ground(known, "Save the painting")) == 16
+
+
+def test_what_an_action_is_done_to_is_never_sure() -> None:
+    page = screen(element(1, 20, 10, "Album"), element(2, 20, 60, "Extras"), element(3, 20, 90, "About"))
+    assert not ground(page, "Print the album").sure
+    assert not ground(page, "Create a new album").sure
+    assert ground(page, "Open the album").sure
+
+
 def test_leading_verbs_are_no_neighbours() -> None:
     bar = screen(element(1, 20, 10, "Go"), element(2, 20, 200, "Garage"))
     assert best(ground(bar, "Go to Garage")) == 2

@@ -10,7 +10,7 @@ from core.geometry import Box
 from core.screen import sentences, thesaurus
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
-from core.screen.layout import Label, is_value, labels, line_height, menu_bar, stands_for
+from core.screen.layout import Label, first_toolbar, is_value, labels, line_height, menu_bar, stands_for
 from core.screen.lexical import FUNCTION_WORDS, words
 
 LIKELY_ICON = 0.08
@@ -40,6 +40,7 @@ class DescribedScreen:
         self.unit = line_height(elements)
         self.labels = labels(elements)
         self.menu_bar = menu_bar(elements)
+        self.tools = {e.id: i for i, e in enumerate(first_toolbar(elements, self.menu_bar, self.unit))}
         found = [self.labels.get(element.id) for element in elements]
         self.words = [words(element.text) for element in elements]
         self.counts = np.array([sum(w not in FUNCTION_WORDS for w in listed) for listed in self.words], np.float32)

@@ -30,6 +30,7 @@ FEATURES = (
     "role",  # it is the sort of control that is asked for
     "place",  # it lies where the instruction says
     "usual place",  # it lies where such a thing usually is
+    "usual order",  # an unknown icon stands where the first tools of most programs do
     "relation",  # it lies as asked to the named other thing
     "ordinal",  # it is the n-th of its like, as asked
     "clickable",
@@ -38,6 +39,7 @@ FEATURES = (
     "lacks the name",  # it bears none of the capitals or digits that the name has and other elements bear
     "labels another",  # it is the label of a control that is rather meant
     "lacks the deed",  # what is to be done is not what it does, but what another element does
+    "undone",  # its text does not say what is to be done, whether or not another element does
     "goes the other way",  # "rotate right" for "turn it to the left"
     "lacks the role",  # another element is a switch or a field, as asked, and it is not
 )
@@ -46,10 +48,21 @@ NAMING = 0.3  # words that weigh more name the target; the others only say what 
 ANCHOR = 0.35  # an anchor named less well than this is not on the screen
 FITTING = 0.5  # what bears the name at least this well, compared with the best, is a rival of the best
 OBJECT_SENTENCE = 0.7  # of a likeness in meaning, where something is to be done that the element does not say
+OBJECT_NAME = 0.6  # of a likeness in letters, likewise: "Documents" is not what saves the document
 DOES = 0.15  # what does the deed less surely than this does not do it
+DONE = 0.3  # what does it at least so surely may be meant for sure
 UNASKED = 0.3  # what it counts that a text labels a control, where no sort of control is asked for
 SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it is not meant
 PARAGRAPH = 14  # words from which a text counts fully as long
+
+KNOWN_ICON = 0.3  # a guess from this probability on tells what the icon is
+_FIRST_TOOLS: Mapping[str, Mapping[int, float]] = {
+    "new": {0: 1.0},
+    "save": {2: 1.0, 3: 0.3},
+    "print": {3: 0.7, 4: 1.0, 5: 0.5},
+}
+"""What the first tools of most programs do -> places in the first toolbar, from 0, each with how usual it is. "Open" is
+left out: one opens all sorts of things."""
 
 _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
     "button": {"button": 1.0, "icon": 0.6, "text": 0.2},
@@ -146,6 +159,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
             values["goes the other way"][i] = max(float(opposed(way, known.says[i])), lettered[i] * contrary)
         values["role"][i] = max((_role(known, element, role) for role in instruction.roles), default=0.0)
         values["usual place"][i] = _usual_place(own, known.icons[i], meanings, x, y)
+        values["usual order"][i] = _usual_order(known, element, sentence)
         values["clickable"][i] = element.clickable
         values["control"][i] = element.kind in ("button", "icon", "field")
         values["long"][i] = _prose(element.text, len(known.words[i]))
@@ -153,13 +167,19 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         closeness[i] = _closeness(x, y, instruction.place)
     if instruction.roles != {"menu"}:
         values["leads"] *= 1.0 - min(SHOWN * _bears_name(values).max(), 1.0)
-    if deeds := thesaurus.deeds(sentence):
+    if deeds := thesaurus.deeds(sentence) or thesaurus.makings(sentence):
         does = _does(known, deeds, sentence)
         values["sentence"][does < 0.5] *= OBJECT_SENTENCE
+        if not marked and not term.whole:
+            values["undone"][:] = (does < DONE) & (known.counts > 0)
+            for name in ("exact", "wanted", "both", "phrase"):
+                values[name][does < 0.5] *= OBJECT_NAME
         if does.max() >= DOES:
             values["lacks the deed"][:] = (1 - does / does.max()) * does.max() ** 0.5
     if instruction.roles & {"toggle", "field", "checkbox"} and values["role"].max() == 1.0:
         values["lacks the role"][:] = (values["role"] < 0.3) & (values["labels another"] == 0)
+    if instruction.roles == {"menu"} and known.menu_bar:
+        values["lacks the role"][:] = values["role"] < 0.3
     if instruction.place != (None, None):
         values["place"][:] = _place(values, closeness)
     return values
@@ -278,6 +298,15 @@ def _usual_place(
         ),
         default=0.0,
     )
+
+
+def _usual_order(known: DescribedScreen, element: Element, sentence: str) -> float:
+    """How usually the tool that is asked for stands where the element does, 0 where the icon itself is known."""
+    place = known.tools.get(element.id)
+    if place is None or any(guess.probability > KNOWN_ICON for guess in element.icons):
+        return 0.0
+    asked = words(sentence)[:3]
+    return max((places.get(place, 0.0) for verb, places in _FIRST_TOOLS.items() if verb in asked), default=0.0)
 
 
 def _prose(text: str, count: int) -> float:

@@ -33,6 +33,7 @@ WEIGHTS = {
     "role": 1.8,
     "place": 3.0,
     "usual place": 1.3,
+    "usual order": 3.0,
     "relation": 3.3,
     "ordinal": 7.0,
     "clickable": 0.6,
@@ -41,6 +42,7 @@ WEIGHTS = {
     "lacks the name": -4.5,
     "labels another": -2.5,
     "lacks the deed": -2.0,
+    "undone": 0.0,  # changes no rank, only how sure the best is
     "goes the other way": -7.0,
     "lacks the role": -1.5,
 }
@@ -98,7 +100,7 @@ def ground(screen: Screen, instruction: str) -> Grounding:
         )
         for i in order
     )
-    reason = _doubt(screen, candidates)
+    reason = _doubt(screen, candidates, bool(values["undone"][order[0]]))
     return Grounding(candidates, not reason, reason)
 
 
@@ -187,9 +189,11 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:39].rstrip() + "…"
 
 
-def _doubt(screen: Screen, candidates: tuple[Candidate, ...]) -> str:
-    """Why the best candidate is not sure, or an empty text."""
+def _doubt(screen: Screen, candidates: tuple[Candidate, ...], undone: bool) -> str:
+    """Why the best candidate is not sure, or an empty text. ``undone``: it does not say what is to be done."""
     best = candidates[0]
+    if undone:
+        return f"not sure: {_name(screen.element(best.element_id))} does not say what is to be done"
     box = screen.element(best.element_id).box
     # A box and the text on it are one thing to click: they share their confidence.
     rivals = [

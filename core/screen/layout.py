@@ -20,6 +20,8 @@ from core.screen.lexical import words
 LABEL_REACH = 1.5
 """Line heights above or below its control within which a label stands."""
 
+TOOLS = 6
+"""Icons that make a toolbar."""
 BAR_WORDS = 5
 """Words that a recogniser may run together in a menu bar."""
 
@@ -45,6 +47,18 @@ def line_height(elements: Sequence[Element]) -> float:
 def is_value(text: str) -> bool:
     """Whether a text is a number with at most a unit: what a field holds, not what it is called."""
     return _VALUE.fullmatch(text.strip()) is not None
+
+
+def first_toolbar(elements: Sequence[Element], bar: frozenset[int], unit: float) -> list[Element]:
+    """The bare icons of the row just below a menu bar, from left to right, without the arrows of drop-down lists."""
+    titles = [element.box for element in elements if element.id in bar]
+    if not titles:
+        return []
+    below = max(box.y2 for box in titles)
+    near = [e for e in elements if e.kind == "icon" and not e.text and 0 <= e.box.center.y - below < 3 * unit]
+    row = [e for e in near if same_row(e.box, min(near, key=lambda e: e.box.center.y).box)]
+    icons = [e for e in row if not (e.icons and e.icons[0].name.startswith(("caret", "chevron")))]
+    return sorted(icons, key=lambda e: e.box.x1) if len(icons) >= TOOLS else []
 
 
 def stands_for(element: Element, elements: Sequence[Element], unit: float) -> str:

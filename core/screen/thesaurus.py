@@ -207,6 +207,16 @@ def deeds(text: str) -> frozenset[int]:
     return frozenset(number for match in _deeds(listed, _matches(listed)) for number in match.numbers)
 
 
+@lru_cache(maxsize=256)
+def makings(text: str) -> frozenset[int]:
+    """Meanings of making something new ("create a new archive"), which what bears only the thing's name does not."""
+    listed = stems(text)[:64]
+    if not listed or listed[0] not in _stems_of(MAKING_VERBS):
+        return frozenset()
+    new = {i for i, s in enumerate(listed) if s in ("new", stem("create"))}
+    return frozenset(number for match in _matches(listed) if match.places & new for number in match.numbers)
+
+
 def _deeds(listed: tuple[str, ...], matches: list[_Match]) -> list[_Match]:
     if listed and listed[0] in _stems_of(MAKING_VERBS):
         return []
