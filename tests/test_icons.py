@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +165,7 @@ def test_files_that_ship_are_whole_and_small() -> None:
     labels = [label["name"] for label in json.loads((ASSETS / "labels.json").read_text(encoding="utf-8"))["labels"]]
     assert len(labels) == len(set(labels)) and {NO_ICON, OTHER} <= set(labels)
     assert 250 <= len(labels)
-    assert (ASSETS / "icons.safetensors").stat().st_size < 5_000_000
+    assert (ASSETS / "icons.safetensors").stat().st_size < 4_000_000
 
 
 def test_missing_weights_name_the_remedy(tmp_path: Path) -> None:
@@ -186,11 +190,27 @@ def test_training_pictures_are_whole() -> None:
     mask, line = np.zeros((96, 96), np.uint8), np.zeros((96, 96), np.uint8)
     mask[20:70, 30:80] = 255
     line[47:49, 5:90] = 255
+    small = np.zeros((16, 16, 4), np.uint8)
+    small[3:13, 2:14] = 200, 30, 30, 255
+    drawings = mask, line, small
     word = np.full((30, 150), 200, np.uint8)
-    scenes = Scenes(Texts([word], [word]), [mask, line], [mask], seed=3)
-    pictures = [scenes.icon((mask, line)[index % 2]) for index in range(300)] + [scenes.nothing() for _ in range(200)]
+    scenes = Scenes(Texts([word], [word]), drawings, [mask, small], seed=3)
+    pictures = [scenes.icon(drawings[index % 3]) for index in range(300)] + [scenes.nothing() for _ in range(200)]
     assert {(picture.shape, picture.dtype.name) for picture in pictures} == {((SIDE, SIDE, 3), "uint8")}
     assert len({picture.tobytes() for picture in pictures}) > 450
+
+
+def test_a_coloured_drawing_keeps_its_colours_and_stands_out() -> None:
+    from core.training.icon_pictures import Scenes, Texts
+
+    disc = np.zeros((16, 16, 4), np.uint8)
+    disc[2:14, 2:14] = 220, 20, 20, 255
+    word = np.full((30, 150), 200, np.uint8)
+    scenes = Scenes(Texts([word], [word]), [disc], [disc], seed=5)
+    pictures = np.stack([scenes.icon(disc) for _ in range(100)]).astype(int)
+    assert (np.ptp(pictures, axis=(1, 2)).max(axis=1) > 40).mean() > 0.95
+    middle = pictures[:, 20:28, 20:28].mean(axis=(1, 2))
+    assert (middle[:, 0] > middle[:, 1:].max(axis=1) + 60).mean() > 0.7
 
 
 def test_no_drawing_like_a_held_out_one_is_trained_on() -> None:
@@ -208,16 +228,57 @@ def test_no_drawing_like_a_held_out_one_is_trained_on() -> None:
     split = hold_out(shapes, np.random.default_rng(1))
     assert split["test"] and split["validation"] and split["train"]
     assert not {shape.group for shape in split["test"]} & {shape.group for shape in split["train"]}
-    trained = np.stack([fingerprint(shape.mask) for shape in split["train"]])
-    assert max((trained @ fingerprint(shape.mask)).max() for shape in split["test"]) <= 0.95
+    trained = np.stack([fingerprint(shape.drawing) for shape in split["train"]])
+    assert max((trained @ fingerprint(shape.drawing)).max() for shape in split["test"]) <= 0.95
 
 
 def test_svg_becomes_ink_and_its_strokes_scale() -> None:
     icon_sets = pytest.importorskip("core.training.icon_sets", reason="needs the training command's requirements")
     body = '<path d="M4 12h16" fill="none" stroke="currentColor" stroke-width="2"/>'
-    plain, bold = (icon_sets.rasterise(body, 24, 24, stroke) for stroke in (1.0, 1.5))
+    plain, bold = (icon_sets.ink(icon_sets.rasterise(body, 24, 24, stroke)) for stroke in (1.0, 1.5))
     assert plain[48, 48] == 255 and plain[10, 48] == 0
     assert bold.sum() / plain.sum() == pytest.approx(1.5, rel=0.05)
+
+
+def test_pictures_are_read_with_their_names_once_each(tmp_path: Path) -> None:
+    icon_sets = pytest.importorskip("core.training.icon_sets", reason="needs the training command's requirements")
+    for size in (16, 22):
+        folder = tmp_path / f"{size}x{size}"
+        folder.mkdir()
+        Image.new("RGBA", (size, size), "navy").save(folder / "edit_copy.png")
+        (folder / "gtk-copy.png").symlink_to("edit_copy.png")
+    icon_set = icon_sets.IconSet("old", "1", "", "train", r"-\d+px$", files="*/*.png")
+    shapes = icon_sets.read_shapes(icon_set, tmp_path, {"edit-copy": "copy"}, 5)
+    assert [(shape.concept, shape.group, shape.drawing.shape) for shape in shapes] == [
+        ("copy", "old/edit-copy", (16, 16, 4)),
+        ("copy", "old/edit-copy", (22, 22, 4)),
+    ]
+
+
+def test_a_sheet_of_pictures_is_cut_by_its_table(tmp_path: Path) -> None:
+    icon_sets = pytest.importorskip("core.training.icon_sets", reason="needs the training command's requirements")
+    sheet = Image.new("RGBA", (32, 16), "red")
+    sheet.paste("blue", (16, 0, 32, 16))
+    sheet.save(tmp_path / "sheet.png")
+    (tmp_path / "sheet.json").write_text('{"disk": [16, 0]}', encoding="utf-8")
+    icon_set = icon_sets.IconSet("sheet", "1", "", "train", files="sheet.json")
+    (shape,) = icon_sets.read_shapes(icon_set, tmp_path, {"disk": "save"}, 5)
+    assert shape.concept == "save" and (shape.drawing == (0, 0, 255, 255)).all()
+
+
+def test_a_debian_package_is_checked_and_unpacked(tmp_path: Path) -> None:
+    icon_sets = pytest.importorskip("core.training.icon_sets", reason="needs the training command's requirements")
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w:xz") as tar:
+        tar.addfile(tarfile.TarInfo("usr/icon.png"), io.BytesIO())
+    package = b"!<arch>\n"
+    for name, data in (("debian-binary", b"2.0"), ("data.tar.xz", inner.getvalue())):
+        package += f"{name:48}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
+    (tmp_path / "set.deb").write_bytes(package)
+    with pytest.raises(UserError, match="not the pinned package"):
+        icon_sets.fetch("https://example.org/set.deb", "sha512-other", tmp_path)
+    integrity = "sha512-" + base64.b64encode(hashlib.sha512(package).digest()).decode()
+    assert (icon_sets.fetch("https://example.org/set.deb", integrity, tmp_path) / "usr/icon.png").is_file()
 
 
 def test_icons_on_real_screens(classifier: IconClassifier) -> None:

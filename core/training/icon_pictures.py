@@ -73,24 +73,32 @@ def write_texts(
 
 
 class Scenes:
-    """Draws pictures, uint8 RGB [SIDE, SIDE, 3]: ``icon(mask)`` of a shape, ``nothing()`` of what is no icon."""
+    """Draws pictures, uint8 RGB [SIDE, SIDE, 3]: ``icon(drawing)`` of a shape, ``nothing()`` of what is no icon.
+
+    A drawing is ink, uint8 [side, side], or a picture in its own colours, RGBA [side, side, 4].
+    """
 
     def __init__(self, texts: Texts, neighbours: Sequence[np.ndarray], logos: Sequence[np.ndarray], seed: int) -> None:
-        self.texts, self.neighbours, self.logos = texts, neighbours, logos
+        self.texts, self.logos = texts, logos
+        self.neighbours = {dimensions: [one for one in neighbours if one.ndim == dimensions] for dimensions in (2, 3)}
         self.rng = np.random.default_rng(seed)
 
-    def icon(self, mask: np.ndarray) -> np.ndarray:
+    def icon(self, drawing: np.ndarray) -> np.ndarray:
         rng = self.rng
+        coloured = drawing.ndim == 3
         size = int(np.exp(rng.uniform(np.log(11), np.log(50))))
-        ink = self._thickened(mask, size)
+        if coloured and rng.random() < 0.4:
+            # desktop toolbars show icons at the size they were drawn for
+            size = len(drawing) if len(drawing) <= 32 else int(rng.choice((16, 24, 32)))
+        ink, colours = self._sized(drawing, size)
         ys, xs = np.nonzero(ink > 50)
         if len(ys) < 4:
-            ink = cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
-            ys, xs = np.nonzero(ink > 0)
-        ink = ink[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+            ys, xs = np.nonzero(ink >= 0)
+        part = slice(ys.min(), ys.max() + 1), slice(xs.min(), xs.max() + 1)
+        ink = ink[part]
         height, width = ink.shape
         pad = max(8, int(size * 0.75))
-        canvas, back = self._background(height + 2 * pad, width + 2 * pad)
+        canvas, back = self._background(height + 2 * pad, width + 2 * pad, light=coloured and rng.random() < 0.7)
         target = Box(pad, pad, pad + width, pad + height)
         if rng.random() < 0.35:
             back, tile = self._tile(canvas, target, size)
@@ -98,10 +106,16 @@ class Scenes:
             if rng.random() < 0.5:
                 target = tile
         elif rng.random() < 0.45:
-            right = self._neighbour(canvas, target, size, back)
+            right = self._neighbour(canvas, target, size, back, self.neighbours[drawing.ndim])
             if right is not None and rng.random() < 0.6:
                 target = Box(target.x1, target.y1, right, target.y2)
-        fore = self._contrasting(back, 22 if rng.random() < 0.1 else 50)
+        if colours is None:
+            fore = self._contrasting(back, 22 if rng.random() < 0.1 else 50)
+        else:
+            fore = colours[part]
+            weights = ink + 1e-3
+            if np.average(np.abs(fore - back).mean(2), weights=weights) < 25:
+                canvas[:] = 250 if np.average(fore.mean(2), weights=weights) < 140 else 40
         self._paint(canvas, ink, pad, pad, fore, rng.uniform(0.55, 1.0) if rng.random() < 0.15 else 1.0)
         if rng.random() < 0.05:
             self._badge(canvas, pad + width, pad, size)
@@ -197,29 +211,52 @@ class Scenes:
 
     def _logo(self) -> np.ndarray:
         rng = self.rng
-        ink = self._thickened(self.logos[rng.integers(len(self.logos))], int(rng.integers(16, 56)))
+        ink, colours = self._sized(self.logos[rng.integers(len(self.logos))], int(rng.integers(16, 56)))
         size = ink.shape[0]
         canvas, back = self._background(size * 2, size * 2)
         target = Box(size // 2, size // 2, size // 2 + size, size // 2 + size)
         if rng.random() < 0.7:
             back, target = self._tile(canvas, target, size)
-        self._paint(canvas, ink, size // 2, size // 2, self._contrasting(back, 60), 1.0)
+        fore = self._contrasting(back, 60) if colours is None else colours
+        self._paint(canvas, ink, size // 2, size // 2, fore, 1.0)
         return self._finish(canvas, self._found(target))
 
     # -- parts of a screen
 
-    def _thickened(self, mask: np.ndarray, size: int) -> np.ndarray:
-        """The mask at this size, now and then with bolder strokes."""
-        if self.rng.random() < 0.15:
-            mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
-        way = cv2.INTER_AREA if size < mask.shape[0] else cv2.INTER_LINEAR
-        return cv2.resize(mask, (size, size), interpolation=way)
+    def _sized(self, drawing: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The drawing at this size as ink and its colours, float32 [size, size, 3], where it has its own.
 
-    def _background(self, height: int, width: int) -> tuple[np.ndarray, Colour]:
+        Now and then with bolder strokes, or in other colours: disabled ones are grey, and themes choose their own.
+        """
+        rng = self.rng
+        way = cv2.INTER_AREA if size < len(drawing) else cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_NEAREST
+        if drawing.ndim == 2:
+            if rng.random() < 0.15:
+                drawing = cv2.dilate(drawing, np.ones((3, 3), np.uint8))
+            return cv2.resize(drawing, (size, size), interpolation=way), None
+        alpha = drawing[..., 3:].astype(np.float32)
+        # transparent pixels have no colour to mix in
+        mixed = cv2.resize(np.dstack([drawing[..., :3] * (alpha / 255), alpha]), (size, size), interpolation=way)
+        colours = mixed[..., :3] / np.maximum(mixed[..., 3:] / 255, 1e-3)
+        choice = rng.random()
+        if choice < 0.08:
+            colours = np.repeat(colours @ np.float32((0.299, 0.587, 0.114))[:, None], 3, axis=2)
+            colours += rng.uniform(0, 0.5) * (190 - colours)
+        elif choice < 0.2:
+            hue = cv2.cvtColor(colours.clip(0, 255).astype(np.uint8), cv2.COLOR_RGB2HSV)
+            hue[..., 0] = (hue[..., 0].astype(int) + rng.integers(180)) % 180
+            colours = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB).astype(np.float32)
+        elif choice < 0.4:
+            colours = 128 + (colours - 128) * rng.uniform(0.7, 1.2) + rng.uniform(-20, 20)
+        return mixed[..., 3].round().clip(0, 255).astype(np.uint8), colours.clip(0, 255).astype(np.float32)
+
+    def _background(self, height: int, width: int, light: bool = False) -> tuple[np.ndarray, Colour]:
         """A canvas, float32 RGB [height, width, 3], and the colour at its middle."""
         rng = self.rng
         choice = rng.random()
-        if choice < 0.35:
+        if light:
+            colour = rng.uniform(205, 255) + rng.uniform(-8, 8, 3)
+        elif choice < 0.35:
             colour = rng.uniform(235, 255) * np.ones(3)
         elif choice < 0.6:
             colour = rng.uniform(10, 60) + rng.uniform(-8, 8, 3)
@@ -247,11 +284,15 @@ class Scenes:
                 return colour
         return np.full(3, 0 if light > 128 else 255, np.float32)
 
-    def _paint(self, canvas: np.ndarray, ink: np.ndarray, left: int, top: int, colour: Colour, strength: float) -> None:
-        """Lays ink on the canvas; what falls off it is cut."""
+    def _paint(
+        self, canvas: np.ndarray, ink: np.ndarray, left: int, top: int, colour: np.ndarray, strength: float
+    ) -> None:
+        """Lays ink of one colour, or of a colour for each pixel, on the canvas; what falls off it is cut."""
         bottom, right = max(0, top + ink.shape[0]), max(0, left + ink.shape[1])
         part = canvas[max(0, top) : bottom, max(0, left) : right]
         ink = ink[max(0, -top) :, max(0, -left) :][: part.shape[0], : part.shape[1]]
+        if colour.ndim == 3:
+            colour = colour[max(0, -top) :, max(0, -left) :][: part.shape[0], : part.shape[1]]
         alpha = (ink.astype(np.float32) * (strength / 255))[..., None]
         part += alpha * (colour - part)
 
@@ -306,7 +347,9 @@ class Scenes:
             canvas[y1:y2, x1:x2] += ramp * rng.uniform(-30, 30, 3).astype(np.float32)
         return (back if outline else colour), tile
 
-    def _neighbour(self, canvas: np.ndarray, target: Box, size: int, back: Colour) -> int | None:
+    def _neighbour(
+        self, canvas: np.ndarray, target: Box, size: int, back: Colour, icons: Sequence[np.ndarray]
+    ) -> int | None:
         """Text, another icon or a line close by, which a careless box may take in; the right end of a split button."""
         rng = self.rng
         gap = int(size * rng.uniform(0.12, 0.7)) + 1
@@ -333,9 +376,9 @@ class Scenes:
             cv2.polylines(canvas, [corners], False, tuple(float(value) for value in colour), 1, cv2.LINE_AA)
             return left + 2 * arm + 1
         elif kind < 0.85:
-            ink = self._thickened(self.neighbours[rng.integers(len(self.neighbours))], size)
+            ink, colours = self._sized(icons[rng.integers(len(icons))], size)
             left = x2 + gap if rng.random() < 0.5 else x1 - gap - size
-            self._paint(canvas, ink, left, (y1 + y2 - size) // 2, colour, 1.0)
+            self._paint(canvas, ink, left, (y1 + y2 - size) // 2, colour if colours is None else colours, 1.0)
         elif rng.random() < 0.5:
             place = x2 + gap if rng.random() < 0.5 else x1 - gap
             cv2.line(canvas, (place, 0), (place, canvas.shape[0]), tuple(float(value) for value in colour), 1)

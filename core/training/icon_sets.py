@@ -1,7 +1,7 @@
-"""Icon sets from npm: fetched, their names read as concepts, their drawings turned into masks.
+"""Icon sets: fetched, their names read as concepts, their icons drawn.
 
-The sets stand in ``icon_sets.toml`` and the concepts in ``icon_concepts.txt``. All come from npm's ``@iconify-json``
-packages, which hold many sets in one form and without code.
+The sets stand in ``icon_sets.toml`` and the concepts in ``icon_concepts.txt``. Most come from npm's ``@iconify-json``
+packages, which hold many sets in one form and without code; older coloured sets are pictures of 16 to 32 pixels.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import subprocess
 import tarfile
 import tomllib
+import urllib.request
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,8 @@ from PIL import Image
 from core.errors import UserError
 
 HERE = Path(__file__).parent
-MASK = 96
-"""Side of a shape's mask in pixels."""
+SIDE = 96
+"""Side in pixels at which a vector icon is drawn."""
 OTHER = "other"
 """An icon that means none of the concepts."""
 
@@ -50,6 +51,9 @@ class IconSet:
     integrity: str
     use: str
     style: str = ""
+    colour: bool = False
+    source: str = ""
+    files: str = ""
 
     def meaning(self, file: str) -> str:
         """The file's name without the part that says how it is drawn."""
@@ -58,13 +62,20 @@ class IconSet:
 
 @dataclass(frozen=True)
 class Shape:
-    """One drawing: ``mask`` is uint8 [MASK, MASK], 255 where there is ink. Shapes of one ``group`` look alike."""
+    """One icon. Shapes of one ``group`` look alike.
+
+    ``drawing`` is square: ink of any colour, uint8 [side, side], or a picture in its own colours, RGBA [side, side, 4].
+    """
 
     concept: str
     icon_set: str
     name: str
-    mask: np.ndarray
+    drawing: np.ndarray
     group: str
+
+    @property
+    def coloured(self) -> bool:
+        return self.drawing.ndim == 3
 
 
 def read_concepts(path: Path = HERE / "icon_concepts.txt") -> list[Concept]:
@@ -81,97 +92,149 @@ def read_concepts(path: Path = HERE / "icon_concepts.txt") -> list[Concept]:
 
 def read_sets(path: Path = HERE / "icon_sets.toml") -> list[IconSet]:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    fields = ("version", "integrity", "use", "style")
+    fields = ("version", "integrity", "use", "style", "colour", "source", "files")
     return [IconSet(name, **{key: entry[key] for key in fields if key in entry}) for name, entry in table.items()]
 
 
-def fetch(package: str, version: str, integrity: str, cache: Path) -> Path:
-    """The unpacked npm package, downloaded by ``npm pack`` unless the cache has it, and checked against its hash."""
-    archive = cache / f"{package.strip('@').replace('/', '-')}-{version}.tgz"
+def fetch(source: str, integrity: str, cache: Path) -> Path:
+    """The unpacked archive of npm's "name@version" or at an address, from the cache or fetched, checked by its hash."""
+    remote = source.startswith("https://")
+    archive = cache / (source.rsplit("/", 1)[1] if remote else re.sub("[/@]", "-", source.strip("@")) + ".tgz")
     folder = archive.with_suffix("")
     if folder.is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
     try:
-        command = ["npm", "pack", "--silent", f"{package}@{version}"]
-        subprocess.run(command, cwd=cache, check=True, capture_output=True, text=True)
+        if remote and not archive.is_file():
+            urllib.request.urlretrieve(source, archive)
+        elif not archive.is_file():
+            command = ["npm", "pack", "--silent", source]
+            subprocess.run(command, cwd=cache, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise UserError(
-            f"npm could not fetch {package}@{version}: is npm installed and the registry reachable?"
-        ) from error
+        raise UserError(f"{source} could not be fetched: is npm installed and the network reachable?") from error
     digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if digest != integrity:
         raise UserError(
             f"{archive} is not the pinned package: expected {integrity}, got {digest}. Delete it and retry."
         )
-    with tarfile.open(archive) as tar:
+    with tarfile.open(fileobj=_tar(archive)) as tar:
         tar.extractall(folder, filter="data")
     return folder
 
 
-class Masks:
-    """The masks of one set's icons, kept in the cache folder, because drawing them all takes minutes."""
+def _tar(archive: Path) -> io.BytesIO:
+    """The tar archive in a file. A Debian package is an ar archive that holds one behind its headers of 60 bytes."""
+    data, start = archive.read_bytes(), 8
+    if not data.startswith(b"!<arch>"):
+        return io.BytesIO(data)
+    while True:
+        size = int(data[start + 48 : start + 58])
+        if data.startswith(b"data.tar", start):
+            return io.BytesIO(data[start + 60 : start + 60 + size])
+        start += 60 + size + size % 2
+
+
+class Vectors:
+    """The drawings of one set's vector icons, kept in the cache folder, because drawing them all takes minutes."""
 
     def __init__(self, icon_set: IconSet, folder: Path) -> None:
         self.data = json.loads((folder / "package" / "icons.json").read_text(encoding="utf-8"))
-        self.path = folder / f"masks-{MASK}.npz"
-        self.masks: dict[str, np.ndarray] = {}
+        self.colour = icon_set.colour
+        self.files = [file for file, icon in self.data["icons"].items() if not icon.get("hidden")]
+        self.path = folder / f"drawings-{SIDE}.npz"
+        self.drawings: dict[str, np.ndarray] = {}
         self.kept = 0
         if self.path.is_file():
             with np.load(self.path, allow_pickle=False) as stored:
-                self.masks = dict(zip(stored["keys"].tolist(), stored["masks"], strict=True))
-            self.kept = len(self.masks)
+                self.drawings = dict(zip(stored["keys"].tolist(), stored["drawings"], strict=True))
+            self.kept = len(self.drawings)
+
+    def strokes(self, file: str) -> tuple[float, ...]:
+        """How thick to draw this icon, as a share of how thick it is."""
+        return (1.0, 0.6, 1.5) if "stroke-width" in self.data["icons"][file]["body"] and not self.colour else (1.0,)
 
     def __call__(self, file: str, stroke: float = 1.0) -> np.ndarray:
-        """uint8 [MASK, MASK], ``stroke`` times as thick where the set draws with strokes."""
         key = f"{file}@{stroke}"
-        if key not in self.masks:
+        if key not in self.drawings:
             icon = self.data["icons"][file]
             width, height = (icon.get(side, self.data.get(side, 16)) for side in ("width", "height"))
-            self.masks[key] = rasterise(icon["body"], width, height, stroke)
-        return self.masks[key]
+            picture = rasterise(icon["body"], width, height, stroke)
+            self.drawings[key] = picture if self.colour else ink(picture)
+        return self.drawings[key]
 
     def keep(self) -> None:
-        if len(self.masks) > self.kept:
-            np.savez_compressed(self.path, keys=np.array(list(self.masks)), masks=np.stack(list(self.masks.values())))
+        if len(self.drawings) > self.kept:
+            drawings = np.stack(list(self.drawings.values()))
+            np.savez_compressed(self.path, keys=np.array(list(self.drawings)), drawings=drawings)
+
+
+class Pictures:
+    """The icons of one set of PNG files, or of one sheet of 16 x 16 pixels with a table of places beside it."""
+
+    def __init__(self, icon_set: IconSet, folder: Path) -> None:
+        self.pictures: dict[str, np.ndarray] = {}
+        for path in sorted(folder.glob(icon_set.files)):
+            if path.suffix == ".json":
+                sheet = np.asarray(Image.open(path.with_suffix(".png")).convert("RGBA"))
+                for name, (x, y) in json.loads(path.read_text(encoding="utf-8")).items():
+                    self.pictures[name] = sheet[y : y + 16, x : x + 16]
+            # links are other names of the same icon
+            elif not path.is_symlink():
+                picture = np.asarray(Image.open(path).convert("RGBA"))
+                if picture.shape[0] == picture.shape[1]:
+                    self.pictures[f"{path.stem.replace('_', '-')}-{len(picture)}px"] = picture
+        self.files = list(self.pictures)
+
+    def strokes(self, file: str) -> tuple[float, ...]:
+        return (1.0,)
+
+    def __call__(self, file: str, stroke: float = 1.0) -> np.ndarray:
+        return self.pictures[file]
+
+    def keep(self) -> None:
+        pass
 
 
 def rasterise(body: str, width: float, height: float, stroke: float = 1.0) -> np.ndarray:
-    """Mask of an SVG body, uint8 [MASK, MASK]: ink is dark and opaque."""
+    """Picture of an SVG body, RGBA uint8 [SIDE, SIDE, 4], ``stroke`` times as thick where it is drawn with strokes."""
     if stroke != 1.0:
         body = re.sub(r'stroke-width="([\d.]+)"', lambda found: f'stroke-width="{float(found[1]) * stroke:.2f}"', body)
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{MASK}" '
-    svg += f'height="{MASK}" viewBox="0 0 {width} {height}">{body}</svg>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{SIDE}" '
+    svg += f'height="{SIDE}" viewBox="0 0 {width} {height}">{body}</svg>'
     png = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True)
-    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"), np.float32)
-    mask = pixels[..., 3] * (1 - pixels[..., :3].mean(2) / 255)
-    return mask.round().astype(np.uint8)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
+
+
+def ink(drawing: np.ndarray) -> np.ndarray:
+    """Mask of a drawing, uint8 [side, side]: ink is dark and opaque."""
+    if drawing.ndim == 2:
+        return drawing
+    return (drawing[..., 3] * (1 - drawing[..., :3].mean(2) / 255)).round().astype(np.uint8)
 
 
 def read_shapes(icon_set: IconSet, folder: Path, meanings: dict[str, str], others: int) -> list[Shape]:
     """The shapes of one set: all that have a meaning, and about ``others`` that have none."""
-    masks = Masks(icon_set, folder)
+    drawings = (Pictures if icon_set.files else Vectors)(icon_set, folder)
     known_words = {word for name in meanings for word in name.split("/")[-1].split("-") if len(word) > 2}
     chosen, strangers = [], []
-    for file, icon in masks.data["icons"].items():
+    for file in drawings.files:
         name = icon_set.meaning(file)
         concept = meanings.get(f"{icon_set.name}/{name}", meanings.get(name))
-        if icon.get("hidden") or _RIGHT_TO_LEFT.search(file) or concept == "-":
+        if _RIGHT_TO_LEFT.search(file) or concept == "-":
             continue
         if concept is not None:
-            strokes = (1.0, 0.6, 1.5) if "stroke-width" in icon["body"] else (1.0,)
-            chosen += [(concept, file, name, stroke) for stroke in strokes]
+            chosen += [(concept, file, name, stroke) for stroke in drawings.strokes(file)]
         # a name that shares a word with some concept may well show it, and would teach the wrong thing
         elif not known_words & set(name.split("-")):
             strangers.append((OTHER, file, name, 1.0))
     order = np.random.default_rng(0).permutation(len(strangers))[:others]
     chosen += [strangers[index] for index in order]
     shapes = [
-        Shape(concept, icon_set.name, file, masks(file, stroke), f"{icon_set.name}/{name}")
+        Shape(concept, icon_set.name, file, drawings(file, stroke), f"{icon_set.name}/{name}")
         for concept, file, name, stroke in chosen
     ]
-    masks.keep()
-    return [shape for shape in shapes if shape.mask.max() > 40]
+    drawings.keep()
+    return [shape for shape in shapes if ink(shape.drawing).max() > 40]
 
 
 def meanings_of_files(concepts: list[Concept]) -> dict[str, str]:
@@ -179,8 +242,9 @@ def meanings_of_files(concepts: list[Concept]) -> dict[str, str]:
     return {file: concept.name for concept in concepts for file in concept.files}
 
 
-def fingerprint(mask: np.ndarray) -> np.ndarray:
+def fingerprint(drawing: np.ndarray) -> np.ndarray:
     """What two drawings are compared by: the ink, cut tight, blurred, at 20 x 20, of length 1."""
+    mask = ink(drawing)
     ys, xs = np.nonzero(mask > 64)
     tight = mask[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1] if len(ys) else mask
     side = max(tight.shape)
@@ -207,7 +271,7 @@ def hold_out(shapes: list[Shape], rng: np.random.Generator, alike: float = 0.95)
         groups = sorted({shape.group for shape in members})
         use: dict[str, str] = {}
         if concept != OTHER:
-            prints = np.stack([fingerprint(shape.mask) for shape in members])
+            prints = np.stack([fingerprint(shape.drawing) for shape in members])
             twins: dict[str, set[str]] = {group: set() for group in groups}
             for a, b in np.argwhere(prints @ prints.T > alike):
                 twins[members[a].group].add(members[b].group)

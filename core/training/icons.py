@@ -76,12 +76,14 @@ FONTS = (
 """Fonts of the text that is no icon: npm's @fontsource packages of version 5.3.0, script and hash."""
 
 NOTHING_SHARE, OTHER_SHARE = 0.15, 0.07
+COLOURED_SHARE = 0.4
+"""How often a concept is drawn from an icon with colours of its own, where there is one: most sets have none."""
 BATCH = 128
 
 
 @dataclass
 class Data:
-    """Shapes by use ("train", "validation", "test", "unseen"), the masks of logos, and the concepts."""
+    """Shapes by use ("train", "validation", "test", "unseen"), the drawings of logos, and the concepts."""
 
     concepts: list[Concept]
     shapes: dict[str, list[Shape]]
@@ -95,9 +97,10 @@ def gather(cache: Path, seed: int) -> Data:
     meanings = meanings_of_files(concepts)
     seen, unseen, logos = [], [], []
     for icon_set in read_sets():
-        folder = fetch(f"@iconify-json/{icon_set.name}", icon_set.version, icon_set.integrity, cache)
+        source = icon_set.source or f"@iconify-json/{icon_set.name}@{icon_set.version}"
+        folder = fetch(source, icon_set.integrity, cache)
         if icon_set.use == "logo":
-            logos = read_shapes(icon_set, folder, {}, 1500)
+            logos += read_shapes(icon_set, folder, {}, 1500)
             continue
         shapes = read_shapes(icon_set, folder, meanings, 150)
         (seen if icon_set.use == "train" else unseen).extend(shapes)
@@ -113,13 +116,13 @@ def assemble(
 ) -> Data:
     """Splits the shapes, drops logos that look like an icon, and writes the texts."""
     rng = np.random.default_rng(seed)
-    prints = np.stack([fingerprint(shape.mask) for shape in seen if shape.concept != OTHER])
-    strange = [shape.mask for shape in logos if (prints @ fingerprint(shape.mask)).max() < 0.8]
+    prints = np.stack([fingerprint(shape.drawing) for shape in seen if shape.concept != OTHER])
+    strange = [shape.drawing for shape in logos if (prints @ fingerprint(shape.drawing)).max() < 0.8]
     files = [
         (path, script)
         for name, script, integrity in FONTS
         for path in sorted(
-            (fetch(f"@fontsource/{name}", "5.3.0", integrity, cache) / "package/files").glob(
+            (fetch(f"@fontsource/{name}@5.3.0", integrity, cache) / "package/files").glob(
                 f"{name}-{script}-[47]00-normal.woff2"
             )
         )
@@ -129,16 +132,16 @@ def assemble(
 
 
 class Sampler:
-    """Draws labelled pictures: a concept at random, a group of its shapes at random, a shape, a scene."""
+    """Draws labelled pictures: a concept at random, coloured or not, a group of such shapes, a shape, a scene."""
 
     def __init__(self, shapes: list[Shape], labels: list[str], scenes: Scenes, seed: int) -> None:
         self.scenes, self.rng = scenes, np.random.default_rng(seed)
         self.number = {label: index for index, label in enumerate(labels)}
-        groups: dict[str, dict[str, list[Shape]]] = defaultdict(lambda: defaultdict(list))
+        groups: dict[tuple[str, bool], dict[str, list[Shape]]] = defaultdict(lambda: defaultdict(list))
         for shape in shapes:
-            groups[shape.concept][shape.group].append(shape)
-        self.groups = {concept: list(members.values()) for concept, members in groups.items()}
-        self.concepts = [concept for concept in self.groups if concept != OTHER]
+            groups[shape.concept, shape.coloured][shape.group].append(shape)
+        self.groups = {key: list(members.values()) for key, members in groups.items()}
+        self.concepts = sorted({concept for concept, _ in self.groups} - {OTHER})
 
     def _one(self) -> tuple[np.ndarray, int]:
         choice = self.rng.random()
@@ -146,8 +149,10 @@ class Sampler:
             return self.scenes.nothing(), self.number[NO_ICON]
         unnamed = choice < NOTHING_SHARE + OTHER_SHARE
         concept = OTHER if unnamed else self.concepts[self.rng.integers(len(self.concepts))]
-        group = self.groups[concept][self.rng.integers(len(self.groups[concept]))]
-        return self.scenes.icon(group[self.rng.integers(len(group))].mask), self.number[concept]
+        coloured = self.rng.random() < COLOURED_SHARE
+        groups = self.groups.get((concept, coloured)) or self.groups[concept, not coloured]
+        group = groups[self.rng.integers(len(groups))]
+        return self.scenes.icon(group[self.rng.integers(len(group))].drawing), self.number[concept]
 
     def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         pictures, numbers = zip(*(self._one() for _ in range(BATCH)), strict=True)
@@ -189,7 +194,7 @@ def draw(shapes: list[Shape], scenes: Scenes, most: int) -> tuple[list[Shape], n
     """One picture of each shape, of at most so many of them."""
     chosen = np.random.default_rng(1).permutation(len(shapes))[:most]
     picked = [shapes[index] for index in sorted(chosen)]
-    return picked, np.stack([scenes.icon(shape.mask) for shape in picked])
+    return picked, np.stack([scenes.icon(shape.drawing) for shape in picked])
 
 
 def measure(model: torch.nn.Module, data: Data, labels: list[str], temperature: float) -> dict[str, dict]:
@@ -197,14 +202,15 @@ def measure(model: torch.nn.Module, data: Data, labels: list[str], temperature: 
     number = {label: index for index, label in enumerate(labels)}
     unnamed = [number[NO_ICON], number[OTHER]]
     named = {use: [shape for shape in shapes if shape.concept != OTHER] for use, shapes in data.shapes.items()}
-    neighbours = [shape.mask for shape in named["train"]]
+    neighbours = [shape.drawing for shape in named["train"]]
     scenes = Scenes(data.texts, neighbours, data.logos, seed=1234)
     report: dict[str, dict] = {}
     by_set = defaultdict(list)
     for shape in named["unseen"]:
         by_set[shape.icon_set].append(shape)
     for name, shapes in {
-        "held-out shapes": named["test"],
+        "held-out shapes": [shape for shape in named["test"] if not shape.coloured],
+        "held-out coloured shapes": [shape for shape in named["test"] if shape.coloured],
         **{f"set {key}": value for key, value in by_set.items()},
     }.items():
         picked, pictures = draw(shapes, scenes, 4000)
@@ -299,7 +305,7 @@ def main() -> None:
     data = gather(arguments.cache, arguments.seed)
     trained = data.shapes["train"]
     labels = [*(concept.name for concept in data.concepts), OTHER, NO_ICON]
-    neighbours = [shape.mask for shape in trained]
+    neighbours = [shape.drawing for shape in trained]
     print(
         {use: len(shapes) for use, shapes in data.shapes.items()},
         f"{(time.monotonic() - began) / 60:.1f} min",
