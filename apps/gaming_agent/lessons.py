@@ -23,6 +23,9 @@ whole boards alone, one learns those sizes and no others."""
 ACROSS = (6.0, 14.5)
 """Cells across a window."""
 
+NEAR = 0.5
+"""Share of the boards whose block is but a few steps away: rare by chance, and every game's last steps."""
+
 DEFAULT_LOOK = 0.15
 """Share of the pictures that look as on the page."""
 
@@ -46,8 +49,8 @@ def lessons(generator: np.random.Generator) -> Iterator[Lesson]:
         else:
             size, window, side = int(generator.choice(SIZES)), WHOLE, DEFAULT_SIDE
         board = random_board(generator, size)
-        if generator.random() < 0.3:  # boards where the next step collects are rare by chance and matter most
-            around = list(neighbours(board).values())
+        if generator.random() < NEAR:
+            around = _around(board, int(generator.integers(1, 5)))
             board = Board(size, board.robot, (around[int(generator.integers(len(around)))],))
         if all(_inside(cell, size, side, window) for cell in (board.robot, *board.blocks)):
             yield lesson(board, generator, side=side, window=window)
@@ -90,6 +93,13 @@ def lesson(
         looks = tuple(centre for centre in centres.values() for _ in range(3))
         turns.append(Turn(locate_prompt(picture).text, format_marks(Marks(where)), looks))
     return Lesson(picture, spots, tuple(turns))
+
+
+def _around(board: Board, most: int) -> list[Cell]:
+    """The cells that are at most this many steps from the robot."""
+    column, row = board.robot
+    cells = ((x, y) for x in range(board.size) for y in range(board.size))
+    return [(x, y) for x, y in cells if 1 <= abs(x - column) + abs(y - row) <= most]
 
 
 def _inside(cell: Cell, size: int, side: int, window: Box) -> bool:
