@@ -45,7 +45,7 @@ THEME = gr.themes.Base(
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
-LAST_WORD = 0.3
+LAST_WORD = 0.5
 """Seconds in which what was stopped may still tell of its progress: only then is "stopped" the last word."""
 
 

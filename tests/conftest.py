@@ -97,11 +97,13 @@ def browser():
 
 
 def set_number(field: Locator, value: int) -> None:
-    """Type a number and leave the field, which is when a page learns of it."""
-    from playwright.sync_api import expect
-
-    expect(field).to_be_visible(timeout=60_000)
-    field.fill(str(value))
-    field.press("Enter")
-    field.blur()
-    expect(field).to_have_value(str(value))
+    """Type a number and leave the field, which is when a page learns of it; a field that was only just shown may still
+    take its first value from the page, and is typed into again."""
+    for _ in range(20):
+        field.fill(str(value), timeout=60_000)
+        field.press("Enter")
+        field.blur()
+        field.page.wait_for_timeout(300)
+        if field.input_value() == str(value):
+            return
+    raise AssertionError(f"the field shows {field.input_value()}, not {value}")

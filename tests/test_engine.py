@@ -527,7 +527,7 @@ def test_4_bit_names_the_packages_it_lacks(monkeypatch: pytest.MonkeyPatch):
 
 def test_too_little_memory_is_found_before_loading(checkpoint: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(selection, "free_bytes", lambda place: 1_000_000)
-    monkeypatch.setattr("core.engine._load", lambda selection: pytest.fail("loaded"))
+    monkeypatch.setattr("core.engine.load_checkpoint", lambda selection: pytest.fail("loaded"))
     with pytest.raises(UserError, match=r"needs about 0\.5 GB on cpu"):
         Engine.load(str(checkpoint), device="cpu")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -15,8 +16,8 @@ from apps.gaming_agent.scores import Score, play_seeds, read_seeds
 from core import page
 from core.errors import UserError
 
-REPORT_EVERY = 20
-"""Steps between two words of progress."""
+REPORT_EVERY = 0.25
+"""Seconds between two words of progress: a page that is told more often lags behind, and shows it after a stop."""
 
 
 class LeaderboardTab:
@@ -82,11 +83,13 @@ class LeaderboardTab:
     ) -> Generator[dict[gr.components.Component, Any], None, Score]:
         taken, total = 0, sum(game.steps for game in games)
         with closing(play_seeds(agent, games, policy)) as work:
+            due = 0.0
             while True:
-                yield {self.status: cards.status(f"{policy}: step {taken:,} of {total:,}", now=True)}
+                if time.monotonic() >= due:
+                    yield {self.status: cards.status(f"{policy}: step {taken:,} of {total:,}", now=True)}
+                    due = time.monotonic() + REPORT_EVERY
                 try:
-                    for _ in range(REPORT_EVERY):
-                        next(work)
+                    next(work)
                 except StopIteration as stop:
                     return stop.value[1]
-                taken += REPORT_EVERY
+                taken += 1
