@@ -182,9 +182,8 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
         def own_move(direction: Direction, visit_: Visit | None) -> dict[Any, Any]:
             visit_ = known(visit_)
             episode = visit_.episode
-            with episode.turn:  # of two keys pressed at once, the later one is shown last
-                agent.step(episode, format_move(Move(direction), episode.view.marks))
-                return show(visit_)
+            agent.step(episode, format_move(Move(direction), episode.view.marks))
+            return show(visit_)
 
         @page.toasts
         def pause_game(visit_: Visit | None) -> dict[Any, Any]:
@@ -199,8 +198,10 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
         saved.change(None, saved, None, js=KEEP, api_visibility="private")
         start.click(run, [visit, speed], [*shown, *controls], **many)
         step.click(one_step, visit, [*shown, *controls], **many)
+        # Of keys pressed in quick succession the last is to be shown last: one at a time, each takes milliseconds.
+        in_order = many | {"concurrency_id": "moves", "concurrency_limit": 1}
         for direction, button in arrows.items():
-            button.click(partial(own_move, direction), visit, shown, **many)
+            button.click(partial(own_move, direction), visit, shown, **in_order)
         pause.click(pause_game, visit, controls, **free)
         set_pace = page.toasts(lambda visit_, value: known(visit_).pace(value))
         speed.input(set_pace, [visit, speed], None, trigger_mode="always_last", **free)
