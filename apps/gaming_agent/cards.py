@@ -150,9 +150,3 @@ def _row(score: Score) -> str:
         f'<td>{share:.1f} %</td><td class="bar"><i style="width:{min(100.0, share):.1f}%"></i></td>'
         f"<td>{score['refusals']} of {score['steps']}</td><td>{score['steps_per_second']:,.0f}</td></tr>"
     )
-
-
-def status(text: str, now: bool = False) -> str:
-    """A line of progress; ``now`` lights it."""
-    chip = f'<span class="{"now" if now else "total"}">{escape(text)}</span>' if text else ""
-    return f'<div class="stages" role="status">{chip}</div>'

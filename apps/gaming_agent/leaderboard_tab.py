@@ -74,9 +74,9 @@ class LeaderboardTab:
                 scores.append((yield from self._play(agent, policy, games)))
                 yield {self.table: cards.leaderboard(scores)}
         except Exception:
-            yield {self.status: cards.status(""), self.stop: gr.Button(interactive=False)}
+            yield {self.status: page.stages([], None), self.stop: gr.Button(interactive=False)}
             raise
-        yield {self.status: cards.status(f"{len(games)} games each"), self.stop: gr.Button(interactive=False)}
+        yield {self.status: page.stages([f"{len(games)} games each"], None), self.stop: gr.Button(interactive=False)}
 
     def _play(
         self, agent: GamingAgent, policy: Policy, games: Sequence[GameSettings]
@@ -86,7 +86,7 @@ class LeaderboardTab:
             due = 0.0
             while True:
                 if time.monotonic() >= due:
-                    yield {self.status: cards.status(f"{policy}: step {taken:,} of {total:,}", now=True)}
+                    yield {self.status: page.stages([], f"{policy}: step {taken:,} of {total:,}")}
                     due = time.monotonic() + REPORT_EVERY
                 try:
                     next(work)

@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from apps.gaming_agent import cards
 from apps.gaming_agent.agent import Episode
 from apps.gaming_agent.film import FRAMES_PER_SECOND, film
 from apps.gaming_agent.recording import from_json, recording_of, to_json
@@ -64,11 +63,11 @@ class RecordingTab:
                 path = Path(folder) / f"game{suffix}"
                 for count in write_video(path, film(episode), FRAMES_PER_SECOND):
                     if count % 20 == 1:
-                        now = cards.status(f"writing {suffix[1:].upper()}, frame {count}", now=True)
+                        now = page.stages([], f"writing {suffix[1:].upper()}, frame {count}")
                         yield {self.status: now, self.stop: gr.Button(interactive=True)}
                 files[suffix] = page.served(path.name, path.read_bytes())
         yield {
-            self.status: cards.status(f"{len(episode.steps)} steps recorded"),
+            self.status: page.stages([f"{len(episode.steps)} steps recorded"], None),
             self.stop: gr.Button(interactive=False),
             self.clip: files[".mp4"],
             self.mp4: gr.DownloadButton(value=files[".mp4"], interactive=True),
