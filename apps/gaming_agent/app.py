@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import asdict
-from functools import partial
 from typing import Any, get_args
 
 import gradio as gr
@@ -38,6 +37,11 @@ KEPT = "() => { try { return [sessionStorage.getItem('gaming-agent') ?? '']; } c
 """The game lies in the browser's tab too, so that it outlives a reload; some browsers are set to keep nothing."""
 
 KEYS = """() => {
+  window.pressed = [];
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[id^=move-]");
+    if (button) window.pressed.push(button.id.replace("move-", ""));
+  }, true);
   let last = 0;
   document.addEventListener("keydown", (event) => {
     const button = document.querySelector(`#move-${event.key.replace("Arrow", "").toLowerCase()}`);
@@ -53,6 +57,8 @@ KEYS = """() => {
     if (document.activeElement?.type === "radio") document.activeElement.blur();
   }));
 }"""
+TAKE = "(visit) => [visit, window.pressed.splice(0).join(' ')]"
+"""Keys come faster than answers: those pressed while one is awaited go together, so that none is lost or overtaken."""
 
 
 def build_page(agent: GamingAgent) -> gr.Blocks:
@@ -67,7 +73,7 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
         )
         notes = gr.HTML(page.notes([agent.note]), elem_id="notes", padding=False)
         visit = gr.State(None, time_to_live=page.FILES_LIVE)
-        saved = gr.Textbox(visible=False)
+        saved, pressed = (gr.Textbox(visible=False) for _ in range(2))
         with gr.Tabs():
             with gr.Tab("Play"), gr.Row(equal_height=False):
                 with gr.Column(scale=5, min_width=340):
@@ -179,10 +185,14 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
             yield show(visit_) | control(visit_)
 
         @page.toasts
-        def own_move(direction: Direction, visit_: Visit | None) -> dict[Any, Any]:
+        def own_moves(visit_: Visit | None, directions: str) -> dict[Any, Any]:
             visit_ = known(visit_)
             episode = visit_.episode
-            agent.step(episode, format_move(Move(direction), episode.view.marks))
+            moves = [Move(direction) for direction in directions.split() if direction in ARROWS]
+            if moves:
+                episode.require_under_way()
+            for move in moves[: episode.settings.steps - len(episode.steps)]:
+                agent.step(episode, format_move(move, episode.view.marks))
             return show(visit_)
 
         @page.toasts
@@ -198,10 +208,8 @@ def build_page(agent: GamingAgent) -> gr.Blocks:
         saved.change(None, saved, None, js=KEEP, api_visibility="private")
         start.click(run, [visit, speed], [*shown, *controls], **many)
         step.click(one_step, visit, [*shown, *controls], **many)
-        # Of keys pressed in quick succession the last is to be shown last: one at a time, each takes milliseconds.
-        in_order = many | {"concurrency_id": "moves", "concurrency_limit": 1}
-        for direction, button in arrows.items():
-            button.click(partial(own_move, direction), visit, shown, **in_order)
+        presses = [button.click for button in arrows.values()]
+        gr.on(presses, own_moves, [visit, pressed], shown, js=TAKE, trigger_mode="always_last", **free)
         pause.click(pause_game, visit, controls, **free)
         set_pace = page.toasts(lambda visit_, value: known(visit_).pace(value))
         speed.input(set_pace, [visit, speed], None, trigger_mode="always_last", **free)
