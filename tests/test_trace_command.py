@@ -13,9 +13,9 @@ from PIL import Image
 from apps.robot_planner.trace import main
 from core.generators import finish
 from core.skills import parse_traces
+from core.traces.synthetic import film
 from core.training.conversations import read_examples
 from core.video import read_clip, write_video
-from tests.moving_pictures import film
 
 CLIP = Path(__file__).parents[1] / "assets" / "clips" / "lower_the_tea_box.mp4"
 

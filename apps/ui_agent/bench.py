@@ -10,14 +10,9 @@ import argparse
 import os
 import platform
 import resource
-import socket
 import statistics
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image
 
@@ -26,31 +21,11 @@ from apps.ui_agent.run import add_model_arguments
 from core.errors import UserError
 from core.generators import finish
 from core.images import open_image
+from core.started import ROOT, started
 
-ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOT = ROOT / "assets" / "examples" / "ui" / "writer.png"
 INSTRUCTIONS = ("Make the text bold", "Open the Insert menu", "Save the document", "Search for a word", "Click OK")
 SIZE = (1920, 1080)
-
-
-def page_start() -> float:
-    """Seconds from the command to the first answer of the page."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    started = time.perf_counter()
-    command = [sys.executable, "apps/ui_agent/app.py", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            while process.poll() is None:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=1).close()
-                    return time.perf_counter() - started
-                except OSError:
-                    time.sleep(0.05)
-            raise UserError(f"The page did not start: {' '.join(command)} ended with {process.returncode}.")
-        finally:
-            process.terminate()
 
 
 def unseen(screenshot: Image.Image, number: int) -> Image.Image:
@@ -74,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_model_arguments(parser)
     given = parser.parse_args(arguments)
     try:
-        start = page_start()
+        with started("apps/ui_agent/app.py") as (_, start):
+            pass
         screenshot = open_image(given.screenshot).resize(SIZE, Image.Resampling.LANCZOS)
         agent = UIAgent(given.model, given.parser)
         first = [finish(agent.act(screenshot, INSTRUCTIONS[0]))]

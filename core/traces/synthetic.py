@@ -26,12 +26,12 @@ class Truth:
     def background(self, points: np.ndarray, margin: float = 12.0) -> np.ndarray:
         """Which points [n, 2] of the first frame the object never comes near, and the camera never loses: bool [n]."""
         near = (np.abs(points[:, None] - self.way[None]).max(axis=2) < self.radius + margin).any(axis=1)
-        seen = np.stack([through(points, homography) for homography in self.homographies])
+        seen = np.stack([_through(points, homography) for homography in self.homographies])
         width, height = SIZE
         return ~near & ((seen > margin) & (seen < np.array([width, height]) - margin)).all(axis=(0, 2))
 
 
-def through(points: np.ndarray, homography: np.ndarray) -> np.ndarray:
+def _through(points: np.ndarray, homography: np.ndarray) -> np.ndarray:
     mapped = np.column_stack([points, np.ones(len(points))]) @ homography.T
     return mapped[:, :2] / mapped[:, 2:]
 
