@@ -57,6 +57,19 @@ def stages(done: Sequence[str], now: str | None) -> str:
     return f'<div class="stages" role="status">{"".join(chips)}</div>'
 
 
+def growing_stages() -> Callable[[str], str]:
+    """Takes the stages as they come and shows all so far; what follows a colon is how far a stage has come."""
+    told: list[str] = []
+
+    def tell(stage: str) -> str:
+        if told and told[-1].split(":")[0] == stage.split(":")[0]:
+            told.pop()
+        told.append(stage)
+        return stages(told[:-1], stage)
+
+    return tell
+
+
 def seconds(durations: Mapping[str, float]) -> str:
     """The stages of what is done with their seconds, as chips; "total" is among them."""
     chips = [

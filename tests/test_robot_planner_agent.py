@@ -15,21 +15,13 @@ from PIL import Image
 
 from apps.robot_planner import plan as command
 from apps.robot_planner.actions import choose_statistics, draw_action
-from apps.robot_planner.agent import (
-    DEFAULT_SPEED,
-    MAX_TASK,
-    TRAINED_ON,
-    Options,
-    RobotPlanner,
-    Step,
-    marked_frame,
-    to_paths,
-)
+from apps.robot_planner.agent import MAX_TASK, TRAINED_ON, RobotPlanner, marked_frame, to_paths
 from apps.robot_planner.cards import comparison, verdict
 from apps.robot_planner.exports import COLUMNS, to_csv, to_json
 from apps.robot_planner.film import film, film_length, still
 from apps.robot_planner.model_free import NAME
 from apps.robot_planner.observation import Observation, from_picture, from_scene
+from apps.robot_planner.step import DEFAULT_SPEED, Options, Step
 from apps.robot_planner.truth import compare, follow
 from core.conversation import Reply
 from core.errors import UserError

@@ -13,15 +13,15 @@ from core.geometry import Box, Point, to_grid, to_unit
 from core.skills import DIRECTIONS, Marks, answer_prompt, format_marks, locate_prompt, move_prompt
 from core.training.lessons import Lesson, Spot, Turn, mark_spots
 
-SIZES = (6, 8, 10, 10, 11, 13, 14, 14)
+SIZES = (6, 8, 10, 10, 11, 13, 13, 14, 14, 14)
 """Whole boards to learn from; no whole board of 7, 9 or 12 is ever drawn."""
 
 WINDOWS = 0.5
 """Share of the pictures that are windows onto larger boards, whose cells then have any side and lie anywhere: from
 whole boards alone, one learns those sizes and no others."""
 
-ACROSS = (6.0, 14.5)
-"""Cells across a window."""
+ACROSS = (6.0, 15.5)
+"""Cells across a window: the more, the oftener, as small numerals are the hardest."""
 
 NEAR = 0.5
 """Share of the boards whose block is but a few steps away: rare by chance, and every game's last steps."""
@@ -42,7 +42,7 @@ LAYERS = {
 def lessons(generator: np.random.Generator) -> Iterator[Lesson]:
     while True:
         if generator.random() < WINDOWS:
-            cell_side = round(DEFAULT_SIDE / generator.uniform(*ACROSS))
+            cell_side = round(DEFAULT_SIDE / generator.triangular(*ACROSS, ACROSS[1]))
             size = DEFAULT_SIDE // cell_side + 2
             x, y = (int(generator.integers(size * cell_side - DEFAULT_SIDE + 1)) for _ in range(2))
             window, side = Box(x, y, x + DEFAULT_SIDE, y + DEFAULT_SIDE), size * cell_side

@@ -11,15 +11,10 @@ from typing import TypedDict
 import gradio as gr
 
 from apps.robot_planner.actions import choose_statistics
-from apps.robot_planner.agent import (
-    MarkRecord,
-    Options,
-    RobotPlanner,
-    StepRecord,
-    mark_records,
-)
+from apps.robot_planner.agent import RobotPlanner
 from apps.robot_planner.film import film, side_of
 from apps.robot_planner.observation import read_observation
+from apps.robot_planner.step import MarkRecord, Options, StepRecord, mark_records
 from apps.robot_planner.truth import follow
 from core import page
 from core.errors import UserError

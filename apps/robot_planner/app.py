@@ -15,18 +15,12 @@ from typing import Any, get_args
 import gradio as gr
 
 from apps.robot_planner.actions import choose_statistics
-from apps.robot_planner.agent import (
-    DEFAULT_MARKS,
-    DEFAULT_STEPS,
-    MAX_STEPS,
-    Options,
-    PlannerName,
-    RobotPlanner,
-)
+from apps.robot_planner.agent import RobotPlanner
 from apps.robot_planner.api import add_api
 from apps.robot_planner.plan import add_model_argument
 from apps.robot_planner.result_pane import ResultPane
 from apps.robot_planner.source_pane import NOTHING, FramePane, Source, SourceTabs
+from apps.robot_planner.step import DEFAULT_MARKS, DEFAULT_STEPS, MAX_STEPS, Options, PlannerName
 from apps.robot_planner.visit import Edit, Visit
 from core import page  # turns telemetry off
 from core.errors import UserError
@@ -100,16 +94,11 @@ def build_page(planner: RobotPlanner) -> gr.Blocks:
                 raise UserError(NOTHING)
             options = read_options(*given)
             visit_ = yield from source.seek(visit_, frame, options.count, edit)  # the slider may just have been moved
-            done: list[str] = []
-            now = "reading the frame"
-            yield pane.clear() | {progress: page.stages(done, now), stop: gr.Button(interactive=True)}
+            tell = page.growing_stages()
+            yield pane.clear() | {progress: tell("reading the frame"), stop: gr.Button(interactive=True)}
 
             def report(stage: str) -> Update:
-                nonlocal done, now
-                if stage.split(":")[0] != now.split(":")[0]:
-                    done = [*done, now]
-                now = stage
-                return {progress: page.stages(done, now)}
+                return {progress: tell(stage)}
 
             try:
                 observation = visit_.observe(seconds)

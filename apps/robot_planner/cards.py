@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from apps.robot_planner.actions import NAMES, ActionRecord
-from apps.robot_planner.agent import Step
+from apps.robot_planner.step import Step
 from apps.robot_planner.truth import ErrorRecord
 from apps.robot_planner.visit import Visit
 

@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from apps.robot_planner.agent import Options, RobotPlanner
+from apps.robot_planner.agent import RobotPlanner
 from apps.robot_planner.observation import Observation
+from apps.robot_planner.step import Options
 from apps.robot_planner.tabletop import STEPS, Scene, make_scene
 from core.errors import UserError
 from core.files import write_text

@@ -8,7 +8,7 @@ import json
 
 from PIL import Image
 
-from apps.robot_planner.agent import StepRecord
+from apps.robot_planner.step import StepRecord
 
 COLUMNS = ("mark", "step", "frame", "seconds", "x", "y", "grid_x", "grid_y")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from PIL import Image, ImageDraw
 
-from apps.robot_planner.agent import Step
 from apps.robot_planner.observation import Observation
+from apps.robot_planner.step import Step
 from core.fonts import font, font_for
 from core.geometry import Point, Size
 from core.marks import draw_points

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from apps.robot_planner.agent import DEFAULT_SPEED
+from apps.robot_planner.step import DEFAULT_SPEED
 from apps.robot_planner.tabletop import COLOURS, GRASP_STEP, SHAPES, STEPS, Scene, make_scene
 from core.geometry import GRID, Point, to_grid
 from core.marks import draw_points

@@ -13,10 +13,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from apps.robot_planner.actions import NAMES, choose_statistics
-from apps.robot_planner.agent import DEFAULT_MARKS, DEFAULT_STEPS, Options, RobotPlanner, Step
+from apps.robot_planner.agent import RobotPlanner
 from apps.robot_planner.exports import png_bytes, to_csv, to_json
 from apps.robot_planner.film import film, film_length, side_of, still
 from apps.robot_planner.observation import Observation, from_scene, read_observation
+from apps.robot_planner.step import DEFAULT_MARKS, DEFAULT_STEPS, Options, Step
 from core.errors import UserError
 from core.files import whole_file, write_text
 from core.generators import finish

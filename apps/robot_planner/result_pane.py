@@ -11,10 +11,10 @@ import gradio as gr
 
 from apps.robot_planner import cards
 from apps.robot_planner.actions import draw_action
-from apps.robot_planner.agent import Step
 from apps.robot_planner.exports import png_bytes, to_csv, to_json
 from apps.robot_planner.film import film, film_length, side_of, still
 from apps.robot_planner.observation import Observation
+from apps.robot_planner.step import Step
 from core import page
 from core.video import write_video
 

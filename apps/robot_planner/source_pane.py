@@ -9,8 +9,9 @@ from typing import Any, get_args
 import gradio as gr
 
 from apps.robot_planner import cards
-from apps.robot_planner.agent import DEFAULT_MARKS, RobotPlanner
+from apps.robot_planner.agent import RobotPlanner
 from apps.robot_planner.observation import is_picture, video_info
+from apps.robot_planner.step import DEFAULT_MARKS
 from apps.robot_planner.tabletop import make_scene
 from apps.robot_planner.visit import Edit, Visit
 from core import page

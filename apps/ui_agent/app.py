@@ -123,19 +123,12 @@ def build_page(agent: UIAgent) -> gr.Blocks:
                 raise UserError("Add a screenshot first: upload, paste or capture one, or choose an example.")
             image = page.uploaded(upload)
             opened = open_image(image)
-            done: list[str] = []
-            now = "reading the picture"
-            yield {progress: page.stages(done, now), stop: gr.Button(interactive=True)}
-
-            def report(stage: str) -> dict[gr.components.Component, Any]:
-                nonlocal done, now
-                if stage.split(":")[0] != now.split(":")[0]:
-                    done = [*done, now]
-                now = stage
-                return {progress: page.stages(done, now)}
+            tell = page.growing_stages()
+            yield {progress: tell("reading the picture"), stop: gr.Button(interactive=True)}
 
             try:
-                step = yield from passing_on(agent.act(opened, text or "", read_options(*given)), report)
+                work = agent.act(opened, text or "", read_options(*given))
+                step = yield from passing_on(work, lambda stage: {progress: tell(stage)})
             except Exception:
                 yield {progress: page.stages([], None), stop: gr.Button(interactive=False)}
                 raise
