@@ -105,6 +105,45 @@ def test_an_action_is_taken_in_the_row_of_its_object() -> None:
     assert best(ground(table, "Open Ann Lee")) == 1
 
 
+def test_an_action_that_only_a_button_names_is_taken_in_the_row_of_its_object() -> None:
+    elements = []
+    for index, name in enumerate(("Eye clinic", "Dentist", "Blood test")):
+        elements.append(element(2 * index + 1, 50, 100 + 50 * index, name))
+        elements.append(element(2 * index + 2, 600, 100 + 50 * index, "Reschedule"))
+    table = screen(*elements, element(7, 50, 20, "Reschedule everything"))
+    assert best(ground(table, "Reschedule the Dentist appointment")) == 4
+    assert best(ground(table, "Open the Blood test")) == 5
+
+
+def test_a_control_is_meant_by_the_name_beside_it_whatever_it_looks_like() -> None:
+    panel = screen(
+        element(1, 100, 100, "Opacity"),
+        element(2, 200, 100, "72 %", kind="button"),
+        element(3, 100, 150, "Saturation"),
+        element(4, 300, 150, kind="icon", icon="circle"),
+        element(5, 100, 200, "Resolution"),
+        element(6, 700, 200, "2560 x 1600", kind="button"),
+        element(7, 100, 300, "Hardness of the brush"),
+    )
+    assert best(ground(panel, "the Opacity field")) == 2
+    assert best(ground(panel, "the Saturation slider")) == 4
+    assert best(ground(panel, "open the Resolution drop-down")) == 6
+    assert best(ground(panel, "Opacity")) == 1
+
+
+def test_a_value_is_chosen_among_those_beside_its_name() -> None:
+    choices = [element(i + 2, 400 + 80 * i, 100, f"{value} %") for i, value in enumerate((100, 150, 200))]
+    page = screen(element(1, 100, 100, "Scale"), *choices, element(9, 480, 300, "150 people"))
+    assert best(ground(page, "set the scale to 200 %")) == 4
+    assert best(ground(page, "set the volume to 11")) != 4
+
+
+def test_what_is_in_a_column_stands_below_its_title() -> None:
+    columns = [element(i + 1, 100 + 300 * i, 100, name) for i, name in enumerate(("To do", "In progress", "Done"))]
+    buttons = [element(i + 4, 100 + 300 * i, 400 - 50 * i, "Add card") for i in range(3)]
+    assert best(ground(screen(*columns, *buttons), 'click "Add card" in the In progress column')) == 5
+
+
 def test_ordinals_count_in_reading_order() -> None:
     results = screen(*(element(i + 1, 100, 100 + 60 * i, f"Result about {name}") for i, name in enumerate("abcd")))
     assert best(ground(results, "open the second result")) == 2

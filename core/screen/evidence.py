@@ -12,9 +12,9 @@ from core.screen import sentences, thesaurus
 from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
-from core.screen.instruction import Instruction, Relation, Role, Term
-from core.screen.layout import reading_order, relation, repeated
-from core.screen.lexical import joined_alike, opposed, overlap, ways, words
+from core.screen.instruction import SORT, Instruction, Relation, Role, Term
+from core.screen.layout import control_beside, reading_order, relation, repeated
+from core.screen.lexical import LEADING_VERBS, MAKING_VERBS, joined_alike, opposed, overlap, ways, words
 from core.screen.places import Place
 
 FEATURES = (
@@ -49,9 +49,10 @@ ANCHOR = 0.35  # an anchor named less well than this is not on the screen
 FITTING = 0.5  # what bears the name at least this well, compared with the best, is a rival of the best
 OBJECT_SENTENCE = 0.7  # of a likeness in meaning, where something is to be done that the element does not say
 OBJECT_NAME = 0.6  # of a likeness in letters, likewise: "Documents" is not what saves the document
+VERB = 0.6  # how much a name it is that what is to be done is all that stands on an element
 DOES = 0.15  # what does the deed less surely than this does not do it
 DONE = 0.3  # what does it at least so surely may be meant for sure
-UNASKED = 0.3  # what it counts that a text labels a control, where no sort of control is asked for
+UNASKED = 0.5  # what it counts that a text labels a control, where no sort of control is asked for
 SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it is not meant
 PARAGRAPH = 14  # words from which a text counts fully as long
 
@@ -76,6 +77,19 @@ _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
     "item": {"text": 0.6, "button": 0.6, "image": 0.3},
     "menu": {"button": 0.8, "icon": 0.8, "field": 0.6, "text": 0.5},
 }
+
+_LABELLED: Mapping[Role, tuple[str, ...]] = {
+    "field": ("field", "button", "text"),
+    "checkbox": ("checkbox", "icon"),
+    "toggle": ("toggle", "checkbox", "icon", "button"),
+}
+"""The sorts of control that bear their names beside them -> the kinds of element that may be one."""
+_SELF_NAMED: frozenset[Role] = frozenset({"tab", "link", "button"})
+_NAMES = ("exact", "wanted", "both", "phrase", "sentence", "meaning")
+ELSEWHERE = 0.5
+"""What a name counts that stands far from what it is to be done to."""
+BESIDE = 0.9
+"""How surely the control beside a name is the one that it names, where such a control is asked for."""
 
 Values = dict[str, np.ndarray]
 """Feature -> float32 [elements]."""
@@ -143,11 +157,15 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         values["lacks the name"][:] = ~(bearing | by_label)
     closeness = np.zeros(len(elements), np.float32)
     way = ways(sentence)
+    verb = [word for word in words(sentence)[:1] if word not in LEADING_VERBS | MAKING_VERBS]
+    labelling = 0.0 if instruction.roles & _SELF_NAMED else 1.0 if instruction.roles else UNASKED
     for i, element in enumerate(elements):
         x, y = element.box.center.x / size[0], element.box.center.y / size[1]
         own = thesaurus.of_text(known.meant[i])
         written = (_exact(content, shares[i], known.words[i]), _exact(content, shares[i], known.label_words[i]))
         values["exact"][i] = max(written[0], written[1] * known.label_strength[i])
+        if verb and known.words[i] == verb:
+            values["exact"][i] = max(values["exact"][i], VERB)
         if marked and sorted(marked) == sorted(known.words[i]):
             values["exact"][i] = 1.0
         values["meaning"][i] = known.trust[i] * _shared(meanings, own)
@@ -163,11 +181,13 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         values["clickable"][i] = element.clickable
         values["control"][i] = element.kind in ("button", "icon", "field")
         values["long"][i] = _prose(element.text, len(known.words[i]))
-        values["labels another"][i] = (1.0 if instruction.roles else UNASKED) * (element.id in known.labelling)
+        values["labels another"][i] = labelling * (element.id in known.labelling)
         closeness[i] = _closeness(x, y, instruction.place)
+    for role in instruction.roles & _LABELLED.keys():
+        _name_controls(known, values, _LABELLED[role])
     if instruction.roles != {"menu"}:
         values["leads"] *= 1.0 - min(SHOWN * _bears_name(values).max(), 1.0)
-    if deeds := thesaurus.deeds(sentence) or thesaurus.makings(sentence):
+    if instruction.roles != {"field"} and (deeds := thesaurus.deeds(sentence) or thesaurus.makings(sentence)):
         does = _does(known, deeds, sentence)
         values["sentence"][does < 0.5] *= OBJECT_SENTENCE
         if not marked and not term.whole:
@@ -183,6 +203,25 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     if instruction.place != (None, None):
         values["place"][:] = _place(values, closeness)
     return values
+
+
+def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[str, ...]) -> None:
+    """What stands beside the name is meant, whatever it looks like, where no control is known to bear it."""
+    most = values["both"].max()
+    if most < ANCHOR or (values["both"][values["role"] > FITTING] >= 0.8 * most).any():
+        return
+    for j in np.flatnonzero(values["both"] >= 0.9 * most):
+        if known.elements[j].kind != "text":
+            continue
+        beside = control_beside(known.elements[j], [e for e in known.elements if e.kind in kinds], known.unit)
+        if beside is None:
+            continue
+        i = known.elements.index(beside)
+        for feature in ("exact", "wanted", "both", "sentence", "meaning"):
+            values[feature][i] = max(values[feature][i], BESIDE * values[feature][j])
+        values["role"][i] = max(values["role"][i], BESIDE)
+        values["lacks the name"][i] = 0.0
+        values["labels another"][j] = 1.0
 
 
 def _role(known: DescribedScreen, element: Element, role: Role) -> float:
@@ -210,6 +249,8 @@ def _does(known: DescribedScreen, deeds: frozenset[int], sentence: str) -> np.nd
 
 def _related(known: DescribedScreen, size: Size, instruction: Instruction, read: Relation) -> Values | None:
     """Evidence for the head of a relation, or None where nothing bears the anchor's name or lies as asked to it."""
+    if read.shown and list(read.head.words) not in known.words:
+        return None
     wanted, found = _shares(known, read.anchor).T
     anchors = np.sqrt(wanted) * np.maximum(found, 0.6 * wanted)
     if anchors.max() < ANCHOR:
@@ -230,18 +271,23 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
     nearest = near[named >= FITTING * named.max()].max()
     if nearest <= 0:
         return None
-    values["relation"][:] = np.minimum(near / nearest, 1.0) * named
+    values["relation"][:] = np.minimum(near / nearest, 1.0) * np.sqrt(named)
+    if read.shown:
+        for feature in _NAMES:
+            values[feature][near < FITTING * nearest] *= ELSEWHERE
     return values
 
 
 def _shares(known: DescribedScreen, term: Term) -> np.ndarray:
     """[elements, 2]: (share of the term found on the element or its label, share of the element's words named)."""
     wanted, weights = list(term.words), list(term.weights)
+    named = [word for word, weight in zip(wanted, weights, strict=True) if weight != SORT]
     shares = np.zeros((len(known.elements), 2), np.float32)
     for i, (own, label, strength) in enumerate(zip(known.words, known.label_words, known.label_strength, strict=True)):
         by_own = overlap(wanted, weights, own)
         by_label = tuple(strength * share for share in overlap(wanted, weights, label))
-        shares[i] = max(by_own, by_label, key=lambda pair: pair[0] * pair[1])
+        glued = joined_alike(named, own) if len(named) > 1 else 0.0
+        shares[i] = max(by_own, by_label, (glued, glued), key=lambda pair: pair[0] * pair[1])
     return shares
 
 

@@ -15,6 +15,7 @@ from core.screen.places import Place, take_place
 Role = Literal["button", "icon", "link", "tab", "field", "checkbox", "toggle", "image", "item", "menu"]
 Side = Literal["near", "left", "right", "above", "below", "of"]
 
+SORT = 0.25  # what a word counts that says only what sort of thing is meant
 LONGEST = 600  # characters that are read: what is meant stands at the beginning
 
 # Verbs that only say "click": never part of the name.
@@ -48,13 +49,18 @@ _ROLE_WORDS: dict[str, Role] = {
     "tickbox": "checkbox", "radio": "checkbox", "toggle": "toggle", "switch": "toggle", "slider": "toggle",
     "image": "image", "picture": "image", "photo": "image", "thumbnail": "image", "avatar": "image",
     "item": "item", "entry": "item", "result": "item", "row": "item", "card": "item", "menu": "menu",
-    "dropdown": "menu", "option": "item", "tool": "icon",
+    "dropdown": "field", "combobox": "field", "picker": "field", "option": "item", "tool": "icon",
     "按钮": "button", "图标": "icon", "输入框": "field", "链接": "link",
 }  # fmt: skip
 # Words for the place something is in or the sort of thing it is: they say little about its name.
 _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
     "buttons icons links corner side list view button one control element".split()
+)
+# One spelling each.
+_COMPOUNDS = (
+    (re.compile(r"\bdrop[ -]?down(?: (?:list|menu|box|field|button))?\b", re.I), "dropdown"),
+    (re.compile(r"\b(check|combo|text) (?=box\b)", re.I), r"\1"),
 )
 # What is done to nothing but these.
 _IMPLIED: dict[Role, re.Pattern[str]] = {
@@ -90,6 +96,14 @@ _ACTING = re.compile(
     r"follow|add|pin|star|close|hide|listen to|watch|send|copy|move|print|comment on|call|message|block|lock|"
     r"unlock|pause|stop|restart|buy|book|order|rate|report|duplicate|restore)\s+(?=\S)"
 )
+# Any other verb, where a control says just that.
+_NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous".split())
+_DEED = re.compile(rf"(?!(?:{'|'.join(sorted(_NO_DEEDS))})\b)(?P<verb>[a-z]{{3,}})\s+(?=\S)")
+# What is in a column stands below its title.
+_COLUMN = re.compile(r"\b(?:in|under) (?:the )?(?P<title>.+?) column\b")
+_EXPLAINING = re.compile(r"(?:find out |see |learn |read |explain )?what (?:an? |the )?(?P<thing>.+?) (?:means?|is)\b")
+# "Set the scale to 200 %" wants what is marked "200 %" beside "scale".
+_SETTING = re.compile(r"(?:set|change|switch|turn)\s+(?:the\s+|my\s+)?(?P<thing>.+?)\s+to\s+(?P<value>.+)")
 # "Sort the list by size" wants the heading "Size".
 _ARRANGING = re.compile(r"(?:sort|order|filter|group|arrange)\b.{0,60}?\bby\s+(?:the\s+)?")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -120,6 +134,8 @@ class Relation:
     side: Side
     head: Term
     anchor: Term
+    shown: bool = False
+    """Whether the reading holds only where the head stands on the screen word for word, as on a button."""
 
     @property
     def certain(self) -> bool:
@@ -152,6 +168,8 @@ class Instruction:
 def read_instruction(text: str) -> Instruction:
     """Never fails; an instruction without words has no terms."""
     text = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text[: 4 * LONGEST]).replace("’", "'")).strip()[:LONGEST]
+    for pattern, spelling in _COMPOUNDS:
+        text = pattern.sub(spelling, text)
     text = re.sub(rf"^(?:(?:{_POLITE})(?:\b|(?<=[^\x00-\x7f]))[ ,]*)+", "", text, flags=re.I)
     asking = _ASKING.match(text)
     text = text[asking.end() :] if asking else text
@@ -199,6 +217,11 @@ def _without_payload(text: str, quotes: list[str]) -> tuple[str, list[str]]:
     return target, [quote for quote in quotes if quote in target]
 
 
+def _role_of(word: str) -> Role | None:
+    """The sort of control that a word says; "options" are rather settings, or what "more" leads to."""
+    return None if word == "options" else _ROLE_WORDS.get(word) or _ROLE_WORDS.get(word.removesuffix("s"))
+
+
 def _roles(text: str, typing: bool) -> frozenset[Role]:
     """What sort of control the words ask for. The last such word of the name counts: "the menu button" is a button."""
     lowered = re.sub(r"^(?:switch|go|jump|change|navigate|head) to ", "", text.lower())
@@ -208,11 +231,14 @@ def _roles(text: str, typing: bool) -> frozenset[Role]:
     head = _SOFT.split(lowered[: hard.start()] if hard else lowered, maxsplit=1)[0]
     found: list[Role] = []
     listed = words(head)
+    names = {folded for name in re.findall(r"(?<=\w )[A-Z]\w+", text) for folded in words(name)}
     for before, word in zip(["", *listed], listed, strict=False):
-        role = _ROLE_WORDS.get(word) or _ROLE_WORDS.get(word.removesuffix("s"))
-        if role is None or (word in _FIELD_BEFORE and before not in _FIELD_BEFORE[word]):
+        role = _role_of(word)
+        if role is None:
             continue
-        if word == "box" and before in ("check", "tick"):
+        if word in _FIELD_BEFORE and before not in _FIELD_BEFORE[word] and before not in names:
+            continue
+        if word == "box" and before == "tick":
             role = "checkbox"
         if word == "switch" and listed[0] == "switch" and word is listed[0]:
             continue  # "switch to ..." is a verb
@@ -237,7 +263,7 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
         return None, text
     if match["last"]:
         # "the last result", but not "delete the last digit"
-        if not any(word in _ROLE_WORDS or word.removesuffix("s") in _ROLE_WORDS for word in (*following[:2], *quotes)):
+        if not any(_role_of(word) for word in (*following[:2], *quotes)):
             return None, text
         ordinal = -1
     else:
@@ -272,8 +298,8 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
         return 1.5
     if word in FUNCTION_WORDS:
         return 0.1
-    if word in _ROLE_WORDS or word.removesuffix("s") in _ROLE_WORDS or word in _CONTAINERS:
-        return 0.25
+    if _role_of(word) or word in _CONTAINERS:
+        return SORT
     if word in LEADING_VERBS:
         return 0.3 if first else 0.5
     if first and word in MAKING_VERBS:
@@ -283,18 +309,27 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
 
 def _relations(text: str) -> list[Relation]:
     """Every reading of the text as "head, side, anchor"."""
-    readings = []
+    readings, shown = [], None
     lowered = text.lower()
     for match in _HARD.finditer(lowered):
         side = next(name for name, value in match.groupdict().items() if value)
         readings.append((side, text[: match.start()], text[match.end() :]))
+    if match := _COLUMN.search(lowered):
+        readings = [("below", text[: match.start()], text[match.start("title") : match.end("title")])]
     if not readings:
         readings = [
             ("of", text[: match.start()], text[match.end() :])
             for match in _SOFT.finditer(lowered)
             if not set(words(text[: match.start()])) <= LEADING_VERBS  # "Go to Desktop" asks for no "Go"
         ]
-        readings += [("of", text[match.end() :], text[: match.start()]) for match in re.finditer(r"'s\s+", lowered)]
+        if not _ACTING.match(lowered):  # else it is to be done to Anna's message, and no message is meant
+            owned = re.finditer(r"'s\s+", lowered)
+            readings += [("of", text[match.end() :], text[: match.start()]) for match in owned]
+        if match := _EXPLAINING.match(lowered):
+            readings.append(("of", "info", text[match.start("thing") : match.end("thing")]))
+        if match := _SETTING.match(lowered):
+            shown = text[match.start("value") :]
+            readings = [("near", shown, match["thing"])]
         # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
         if match := _ACTING.match(lowered):
             rest = text[match.end() :]
@@ -302,9 +337,12 @@ def _relations(text: str) -> list[Relation]:
             # "add the lamp to the cart": "add to the cart" in the lamp's row.
             thing, *tails = re.split(r"\s+(?=(?:from|into|in|to|on|of|for|as)\s)", rest, maxsplit=1)
             readings += [("of", f"{match.group(1)} {tail}", thing) for tail in tails]
+        elif (match := _DEED.match(lowered)) and not _ARRANGING.match(lowered):
+            readings.append(("of", match["verb"], text[match.end() :]))
+            shown = match["verb"]
     relations = []
     for side, head, anchor in readings:
-        relation = Relation(side, _term(head), _term(anchor))
+        relation = Relation(side, _term(head), _term(anchor), head == shown)
         if relation.head.words and relation.anchor:
             relations.append(relation)
     return relations

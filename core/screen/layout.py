@@ -160,6 +160,27 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
     return 0.5 + horizontal if row and not left and horizontal < 1.2 else math.inf
 
 
+def control_beside(label: Element, elements: Sequence[Element], unit: float) -> Element | None:
+    """What the text names if it names anything: the next control to its right, else the one just below; a value counts
+    as one."""
+    best, best_cost = None, math.inf
+    for element in elements:
+        if (element.kind == "text" and not is_value(element.text)) or element.id == label.id:
+            continue
+        horizontal, vertical = (gap / unit for gap in gaps(element.box, label.box))
+        if element.box.inside(label.box) > 0.5 or label.box.inside(element.box) > 0.5:
+            continue
+        if same_row(element.box, label.box) and element.box.center.x > label.box.center.x:
+            cost = horizontal
+        elif vertical < LABEL_REACH and element.box.center.y > label.box.center.y and horizontal == 0:
+            cost = 4 + vertical
+        else:
+            continue
+        if cost < best_cost:
+            best, best_cost = element, cost
+    return best
+
+
 def menu_bar(elements: Sequence[Element]) -> frozenset[int]:
     """Ids of the titles in a program's menu bar: the row of at least two of those that most programs have."""
     titles = [e for e in elements if e.kind in ("text", "button") and e.text]
