@@ -53,7 +53,7 @@ SKILLS = ("locate", "move", "trace")
 STAGES = (
     Stage("spots", 1000, 32, 1e-3, 5e-4, GROUNDING, turns=False),
     Stage("grounding", 1250, 16, 1e-3, 1e-3, GROUNDING),
-    Stage("traces", 4670, 16, 1e-3, 1e-5, ALL),
+    Stage("traces", 5870, 16, 1e-3, 1e-5, ALL),
 )
 
 
