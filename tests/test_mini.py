@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +80,9 @@ def test_it_plays_by_what_it_sees(engine):
 
 def test_its_traces_are_of_the_right_form_and_follow_the_picture(engine):
     """The same task on other pictures gives other traces."""
+    scenes = (make_scene(seed) for seed in range(20001, 20999, 2))
     replies = []
-    for seed in (20001, 20003, 20005, 20007):
-        scene = make_scene(seed)
+    for scene in islice((scene for scene in scenes if "red block" in [thing.name for thing in scene.things]), 6):
         picture = marked_frame(scene.frame(0), scene.marks)
         reply = engine.generate(trace_prompt(picture, "pick up the red block", sorted(scene.marks), 8, STEPS)).text
         traces = parse_traces(reply, scene.marks)

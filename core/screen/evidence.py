@@ -249,14 +249,14 @@ def _does(known: DescribedScreen, deeds: frozenset[int], sentence: str) -> np.nd
 
 def _related(known: DescribedScreen, size: Size, instruction: Instruction, read: Relation) -> Values | None:
     """Evidence for the head of a relation, or None where nothing bears the anchor's name or lies as asked to it."""
-    if read.shown and list(read.head.words) not in known.words:
-        return None
     wanted, found = _shares(known, read.anchor).T
     anchors = np.sqrt(wanted) * np.maximum(found, 0.6 * wanted)
     if anchors.max() < ANCHOR:
         return None
     values = _compare(known, size, instruction, read.head, _sentence(read.head))
     named = _bears_name(values)
+    if read.deed == "shown" and values["icon"].max() < FITTING and list(read.head.words) not in known.words:
+        return None
     if instruction.roles or max(read.head.weights) <= NAMING:
         named = np.maximum(named, 0.8 * values["role"])
     near = np.zeros(len(known.elements), np.float32)
@@ -272,7 +272,7 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
     if nearest <= 0:
         return None
     values["relation"][:] = np.minimum(near / nearest, 1.0) * np.sqrt(named)
-    if read.shown:
+    if read.deed:
         for feature in _NAMES:
             values[feature][near < FITTING * nearest] *= ELSEWHERE
     return values

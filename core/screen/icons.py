@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,10 +60,10 @@ def crop(pixels: np.ndarray, box: Box) -> np.ndarray | None:
 
 
 def channels(pictures: torch.Tensor) -> torch.Tensor:
-    """What the network reads, float [n, 2, SIDE, SIDE], from RGB pictures, uint8 [n, SIDE, SIDE, 3].
+    """What the network reads, float [n, 4, SIDE, SIDE], from RGB pictures, uint8 [n, SIDE, SIDE, 3].
 
-    Difference from the colour of the edge, as a distance and as a signed difference in lightness, each stretched to
-    the picture's own contrast: dark on light, light on dark and faint icons look alike.
+    Difference from the colour of the edge: its distance, lightness, redness and blueness, stretched to the picture's
+    own contrast, so that dark on light, light on dark and faint icons look alike.
     """
     import torch
 
@@ -71,20 +72,27 @@ def channels(pictures: torch.Tensor) -> torch.Tensor:
     difference = rgb - edge.median(dim=1).values[:, None, None]
     distance = difference.square().mean(dim=3).sqrt()
     light = difference @ difference.new_tensor([0.299, 0.587, 0.114])
-    stretched = [part / part.abs().amax(dim=(1, 2), keepdim=True).clamp(min=0.05) for part in (distance, light)]
-    return torch.stack(stretched, dim=1)
+    most, most_light = (part.abs().amax(dim=(1, 2), keepdim=True).clamp(min=0.05) for part in (distance, light))
+    red, blue = difference[..., 0] - light, difference[..., 2] - light
+    return torch.stack([distance / most, light / most_light, red / most, blue / most], dim=1)
 
 
 def network(classes: int) -> torch.nn.Module:
-    """Six convolutions and a linear layer: [n, 2, SIDE, SIDE] in, logits [n, classes] out."""
+    """A small residual network: [n, 4, SIDE, SIDE] in, logits [n, classes] out."""
     from torch import nn
 
-    def block(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
-        convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+    def convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)]
 
-    plan = ((2, 32, 2), (32, 64, 2), (64, 96, 1), (96, 160, 2), (160, 160, 1), (160, 256, 2))
-    layers = [layer for step in plan for layer in block(*step)]
+    class Residual(nn.Sequential):
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return (features + super().forward(features)).relu()
+
+    layers = [*convolution(4, 32, 2), nn.ReLU(inplace=True)]
+    for inputs, outputs in pairwise((32, 64, 128, 256)):
+        first, second = (convolution(outputs, outputs) for _ in range(2))
+        layers += [*convolution(inputs, outputs, 2), nn.ReLU(inplace=True)]
+        layers.append(Residual(*first, nn.ReLU(inplace=True), *second))
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(256, classes))
 
 

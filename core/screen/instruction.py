@@ -97,7 +97,7 @@ _ACTING = re.compile(
     r"unlock|pause|stop|restart|buy|book|order|rate|report|duplicate|restore)\s+(?=\S)"
 )
 # Any other verb, where a control says just that.
-_NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous".split())
+_NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous search".split())
 _DEED = re.compile(rf"(?!(?:{'|'.join(sorted(_NO_DEEDS))})\b)(?P<verb>[a-z]{{3,}})\s+(?=\S)")
 # What is in a column stands below its title.
 _COLUMN = re.compile(r"\b(?:in|under) (?:the )?(?P<title>.+?) column\b")
@@ -134,8 +134,9 @@ class Relation:
     side: Side
     head: Term
     anchor: Term
-    shown: bool = False
-    """Whether the reading holds only where the head stands on the screen word for word, as on a button."""
+    deed: Literal["", "known", "shown"] = ""
+    """Whether the head is a verb alone, what is to be done to the anchor: one that is often done to one of several
+    things ("known"), or any other, which holds only where the screen shows it."""
 
     @property
     def certain(self) -> bool:
@@ -309,7 +310,7 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
 
 def _relations(text: str) -> list[Relation]:
     """Every reading of the text as "head, side, anchor"."""
-    readings, shown = [], None
+    readings, deed, kind = [], None, "shown"
     lowered = text.lower()
     for match in _HARD.finditer(lowered):
         side = next(name for name, value in match.groupdict().items() if value)
@@ -328,21 +329,21 @@ def _relations(text: str) -> list[Relation]:
         if match := _EXPLAINING.match(lowered):
             readings.append(("of", "info", text[match.start("thing") : match.end("thing")]))
         if match := _SETTING.match(lowered):
-            shown = text[match.start("value") :]
-            readings = [("near", shown, match["thing"])]
+            deed = text[match.start("value") :]
+            readings = [("near", deed, match["thing"])]
         # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
         if match := _ACTING.match(lowered):
-            rest = text[match.end() :]
-            readings.append(("of", match.group(1), rest))
+            rest, deed, kind = text[match.end() :], match.group(1), "known"
+            readings.append(("of", deed, rest))
             # "add the lamp to the cart": "add to the cart" in the lamp's row.
             thing, *tails = re.split(r"\s+(?=(?:from|into|in|to|on|of|for|as)\s)", rest, maxsplit=1)
             readings += [("of", f"{match.group(1)} {tail}", thing) for tail in tails]
         elif (match := _DEED.match(lowered)) and not _ARRANGING.match(lowered):
-            readings.append(("of", match["verb"], text[match.end() :]))
-            shown = match["verb"]
+            deed = match["verb"]
+            readings.append(("of", deed, text[match.end() :]))
     relations = []
     for side, head, anchor in readings:
-        relation = Relation(side, _term(head), _term(anchor), head == shown)
+        relation = Relation(side, _term(head), _term(anchor), kind if head == deed else "")
         if relation.head.words and relation.anchor:
             relations.append(relation)
     return relations

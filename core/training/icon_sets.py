@@ -25,6 +25,7 @@ import resvg_py
 from PIL import Image
 
 from core.errors import UserError
+from core.files import whole_folder
 
 HERE = Path(__file__).parent
 SIDE = 96
@@ -117,8 +118,8 @@ def fetch(source: str, integrity: str, cache: Path) -> Path:
         raise UserError(
             f"{archive} is not the pinned package: expected {integrity}, got {digest}. Delete it and retry."
         )
-    with tarfile.open(fileobj=_tar(archive)) as tar:
-        tar.extractall(folder, filter="data")
+    with tarfile.open(fileobj=_tar(archive)) as tar, whole_folder(folder) as part:
+        tar.extractall(part, filter="data")
     return folder
 
 
