@@ -131,6 +131,20 @@ def test_a_control_is_meant_by_the_name_beside_it_whatever_it_looks_like() -> No
     assert best(ground(panel, "Opacity")) == 1
 
 
+def test_a_check_box_stands_on_either_side_of_its_row() -> None:
+    rows = []
+    for index, name in enumerate(("Ann Lee", "Bob Ray")):
+        rows.append(element(3 * index + 1, 50, 100 + 50 * index, kind="checkbox", width=20))
+        rows.append(element(3 * index + 2, 200, 100 + 50 * index, name))
+        rows.append(element(3 * index + 3, 600, 100 + 50 * index, kind="icon", icon="trash"))
+    assert best(ground(screen(*rows), "Tick the order of Bob Ray")) == 4
+
+
+def test_a_page_number_stands_among_its_neighbours() -> None:
+    pages = [element(i + 1, 600 + 30 * i, 700, str(i + 1)) for i in range(4)]
+    assert best(ground(screen(element(9, 100, 200, "3"), *pages), "Go to page 3")) == 3
+
+
 def test_a_value_is_chosen_among_those_beside_its_name() -> None:
     choices = [element(i + 2, 400 + 80 * i, 100, f"{value} %") for i, value in enumerate((100, 150, 200))]
     page = screen(element(1, 100, 100, "Scale"), *choices, element(9, 480, 300, "150 people"))

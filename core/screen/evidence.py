@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
 from core.screen.instruction import SORT, Instruction, Relation, Role, Term
-from core.screen.layout import control_beside, reading_order, relation, repeated
+from core.screen.layout import control_beside, reading_order, relation, repeated, same_row
 from core.screen.lexical import LEADING_VERBS, MAKING_VERBS, joined_alike, opposed, overlap, ways, words
 from core.screen.places import Place
 
@@ -78,13 +79,14 @@ _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
     "menu": {"button": 0.8, "icon": 0.8, "field": 0.6, "text": 0.5},
 }
 
-_LABELLED: Mapping[Role, tuple[str, ...]] = {
-    "field": ("field", "button", "text"),
-    "checkbox": ("checkbox", "icon"),
-    "toggle": ("toggle", "checkbox", "icon", "button"),
+_LABELLED: Mapping[Role, tuple[tuple[str, ...], ...]] = {
+    "field": (("field", "button", "text"),),
+    "checkbox": (("checkbox",), ("icon",)),
+    "toggle": (("toggle",), ("checkbox", "icon", "button")),
 }
-"""The sorts of control that bear their names beside them -> the kinds of element that may be one."""
+"""The sorts of control that bear their names beside them -> the kinds of element that may be one, likelier first."""
 _SELF_NAMED: frozenset[Role] = frozenset({"tab", "link", "button"})
+_PAGE = re.compile(r"\bpage (\d{1,4})\b", re.I)
 _NAMES = ("exact", "wanted", "both", "phrase", "sentence", "meaning")
 ELSEWHERE = 0.5
 """What a name counts that stands far from what it is to be done to."""
@@ -117,9 +119,11 @@ def gather(known: DescribedScreen, size: Size, instruction: Instruction) -> list
             for term in instruction.terms or (Term((), ()),)
         ]
         readings.append(Evidence(max(wholes, key=lambda values: (values["exact"] + values["both"]).max()), None))
-    if instruction.ordinal is not None:
-        for evidence in readings:
+    for evidence in readings:
+        if instruction.ordinal is not None:
             _mark_ordinal(known, evidence.values, instruction)
+        if numbered := _PAGE.search(instruction.sentence):
+            _mark_page(known, evidence.values, int(numbered[1]))
     return readings
 
 
@@ -158,7 +162,10 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     closeness = np.zeros(len(elements), np.float32)
     way = ways(sentence)
     verb = [word for word in words(sentence)[:1] if word not in LEADING_VERBS | MAKING_VERBS]
-    labelling = 0.0 if instruction.roles & _SELF_NAMED else 1.0 if instruction.roles else UNASKED
+    if instruction.roles & _SELF_NAMED:
+        labelling = 0.0
+    else:
+        labelling = 1.0 if instruction.roles or "list" in words(sentence) else UNASKED
     for i, element in enumerate(elements):
         x, y = element.box.center.x / size[0], element.box.center.y / size[1]
         own = thesaurus.of_text(known.meant[i])
@@ -205,7 +212,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     return values
 
 
-def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[str, ...]) -> None:
+def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[tuple[str, ...], ...]) -> None:
     """What stands beside the name is meant, whatever it looks like, where no control is known to bear it."""
     most = values["both"].max()
     if most < ANCHOR or (values["both"][values["role"] > FITTING] >= 0.8 * most).any():
@@ -213,7 +220,9 @@ def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[str, ...
     for j in np.flatnonzero(values["both"] >= 0.9 * most):
         if known.elements[j].kind != "text":
             continue
-        beside = control_beside(known.elements[j], [e for e in known.elements if e.kind in kinds], known.unit)
+        listed = ([e for e in known.elements if e.kind in some] for some in kinds)
+        found = (control_beside(known.elements[j], some, known.unit) for some in listed)
+        beside = next((control for control in found if control), None)
         if beside is None:
             continue
         i = known.elements.index(beside)
@@ -359,6 +368,14 @@ def _prose(text: str, count: int) -> float:
     """How much a text of ``count`` words runs like a paragraph rather than naming something to click."""
     sentence = 0.6 if count > 3 and (text[:1].islower() or text.rstrip()[-1:] in ".?!,;") else 0.0
     return max(sentence, min(1.0, max(0.0, count - 4) / (PARAGRAPH - 4)))
+
+
+def _mark_page(known: DescribedScreen, values: Values, number: int) -> None:
+    """Set the feature "ordinal" of the page number that stands in a row with one of its neighbours."""
+    neighbours = [e.box for e in known.elements if e.text.strip() in (str(number - 1), str(number + 1))]
+    for i, element in enumerate(known.elements):
+        if element.text.strip() == str(number) and any(same_row(box, element.box) for box in neighbours):
+            values["ordinal"][i] = 1.0
 
 
 def _mark_ordinal(known: DescribedScreen, values: Values, instruction: Instruction) -> None:

@@ -161,18 +161,19 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
 
 
 def control_beside(label: Element, elements: Sequence[Element], unit: float) -> Element | None:
-    """What the text names if it names anything: the next control to its right, else the one just below; a value counts
-    as one."""
+    """What the text names if it names anything: the next control to its right, else just below it; a check box may
+    stand to its left. Of texts, only values count as controls."""
     best, best_cost = None, math.inf
     for element in elements:
-        if (element.kind == "text" and not is_value(element.text)) or element.id == label.id:
+        if element.id == label.id or (element.kind == "text" and not is_value(element.text)):
             continue
-        horizontal, vertical = (gap / unit for gap in gaps(element.box, label.box))
         if element.box.inside(label.box) > 0.5 or label.box.inside(element.box) > 0.5:
             continue
-        if same_row(element.box, label.box) and element.box.center.x > label.box.center.x:
+        horizontal, vertical = (gap / unit for gap in gaps(element.box, label.box))
+        after, below = element.box.center.x > label.box.center.x, element.box.center.y > label.box.center.y
+        if same_row(element.box, label.box) and (after or element.kind == "checkbox"):
             cost = horizontal
-        elif vertical < LABEL_REACH and element.box.center.y > label.box.center.y and horizontal == 0:
+        elif vertical < LABEL_REACH and below and horizontal == 0:
             cost = 4 + vertical
         else:
             continue
