@@ -9,11 +9,14 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 from core.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 120
+"""Seconds."""
 
 
 @contextmanager
@@ -29,6 +32,8 @@ def started(script: str, *flags: str) -> Iterator[tuple[str, float]]:
             while not _answers(url):
                 if process.poll() is not None:
                     raise UserError(f"The page did not start: {' '.join(command)} ended with {process.returncode}.")
+                if time.perf_counter() - began > PATIENCE:
+                    raise UserError(f"The page did not answer within {PATIENCE} seconds: {' '.join(command)}.")
                 time.sleep(0.05)
             yield url, time.perf_counter() - began
         finally:
@@ -38,6 +43,6 @@ def started(script: str, *flags: str) -> Iterator[tuple[str, float]]:
 def _answers(url: str) -> bool:
     try:
         urllib.request.urlopen(url, timeout=1).close()
-    except OSError:
+    except (OSError, HTTPException):
         return False
     return True

@@ -155,7 +155,15 @@ def test_a_value_is_chosen_among_those_beside_its_name() -> None:
 def test_what_is_in_a_column_stands_below_its_title() -> None:
     columns = [element(i + 1, 100 + 300 * i, 100, name) for i, name in enumerate(("To do", "In progress", "Done"))]
     buttons = [element(i + 4, 100 + 300 * i, 400 - 50 * i, "Add card") for i in range(3)]
-    assert best(ground(screen(*columns, *buttons), 'click "Add card" in the In progress column')) == 5
+    board = screen(*columns, *buttons)
+    assert best(ground(board, 'click "Add card" in the In progress column')) == 5
+    assert best(ground(board, 'in the In progress column, click "Add card"')) == 5
+
+
+def test_a_quoted_name_is_taken_as_it_is() -> None:
+    menus = screen(element(1, 100, 100, "Dropdown"), element(2, 100, 200, "Drop down list"))
+    assert best(ground(menus, 'click "Drop down list"')) == 2
+    assert best(ground(menus, 'click "Dropdown"')) == 1
 
 
 def test_ordinals_count_in_reading_order() -> None:

@@ -36,10 +36,7 @@ from core.traces import (
     warp,
 )
 from core.traces.selecting import mean_steps
-from core.traces.synthetic import CAMERAS, SIZE, Truth, film
-
-INNER = np.array([[0, 0], [8, 0], [-8, 0], [0, 8], [0, -8]])
-"""Points on the object, from its centre."""
+from core.traces.synthetic import CAMERAS, INNER, SIZE, Truth, film
 
 
 @pytest.fixture(scope="module", params=CAMERAS)

@@ -7,7 +7,6 @@ page's highest speed. The last needs Chromium and tests/requirements.txt; withou
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -15,11 +14,15 @@ import sys
 import time
 from collections.abc import Sequence
 from statistics import median
+from typing import TYPE_CHECKING
 
 from apps.gaming_agent.agent import Episode, GameSettings, GamingAgent
 from apps.gaming_agent.play import add_model_argument
 from core.errors import UserError
 from core.started import started
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 MOVES = 60
 
@@ -31,7 +34,8 @@ def seconds_a_move(agent: GamingAgent) -> float:
 
 
 def moves_a_second(url: str) -> float | None:
-    """As the page shows them, at its highest speed; None where there is no browser."""
+    """As the page shows them, at its highest speed; None where there is no browser. Raises UserError where the page
+    does not play."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
@@ -41,30 +45,32 @@ def moves_a_second(url: str) -> float | None:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         except Error:
             return None
-        page = browser.new_page()
-        page.goto(url)
+        try:
+            return _watched(browser.new_page(), url)
+        except Error as error:
+            raise UserError(f"The page does not play: {error}") from error
+        finally:
+            browser.close()
 
-        def steps() -> int:
-            saved = page.evaluate("sessionStorage.getItem('gaming-agent')")
-            return len(json.loads(saved)["replies"]) if saved else 0
 
-        def wait_for(number: int) -> float:
-            while steps() < number:
-                page.wait_for_timeout(20)
-            return time.perf_counter()
+def _watched(page: Page, url: str) -> float:
+    steps = "JSON.parse(sessionStorage.getItem('gaming-agent') ?? '{\"replies\": []}').replies.length"
 
-        page.locator("#start:enabled").wait_for(timeout=60_000)
-        speed = page.locator("#speed input[type=number]")
-        while speed.input_value() != "20":  # what was only just shown may still take its first value
-            speed.fill("20")
-            speed.blur()
-            page.wait_for_timeout(500)
-        page.click("#start")
-        began, first = wait_for(5), steps()
-        ended = wait_for(first + MOVES)
-        seen = steps() - first
-        browser.close()
-        return seen / (ended - began)
+    def wait_for(number: int) -> tuple[float, int]:
+        page.wait_for_function(f"{steps} >= {number}", timeout=60_000)
+        return time.perf_counter(), page.evaluate(steps)
+
+    page.goto(url)
+    page.locator("#start:enabled").wait_for(timeout=60_000)
+    speed = page.locator("#speed input[type=number]")
+    page.wait_for_timeout(1000)  # what was only just shown may still take its first value
+    speed.fill("20")
+    speed.blur()
+    page.wait_for_timeout(500)
+    page.click("#start")
+    began, first = wait_for(5)
+    ended, last = wait_for(first + MOVES)
+    return (last - first) / (ended - began)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -102,7 +102,7 @@ def gaming_agent() -> None:
         visitor.locator("#policy").get_by_text("model", exact=True).click()
         expect(visitor.locator("#start")).to_be_enabled(timeout=SLOW)
         visitor.click("#start")
-        visitor.wait_for_timeout(20_000)
+        visitor.wait_for_timeout(8_000)
         visitor.click("#pause")
         expect(visitor.locator("#start")).to_be_enabled(timeout=SLOW)
 

@@ -13,9 +13,9 @@ from core.screen import sentences, thesaurus
 from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
-from core.screen.instruction import SORT, Instruction, Relation, Role, Term
+from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Term
 from core.screen.layout import control_beside, reading_order, relation, repeated, same_row
-from core.screen.lexical import LEADING_VERBS, MAKING_VERBS, joined_alike, opposed, overlap, ways, words
+from core.screen.lexical import joined_alike, opposed, overlap, ways, words
 from core.screen.places import Place
 
 FEATURES = (
@@ -55,6 +55,8 @@ DOES = 0.15  # what does the deed less surely than this does not do it
 DONE = 0.3  # what does it at least so surely may be meant for sure
 UNASKED = 0.5  # what it counts that a text labels a control, where no sort of control is asked for
 SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it is not meant
+ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
+BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
 PARAGRAPH = 14  # words from which a text counts fully as long
 
 KNOWN_ICON = 0.3  # a guess from this probability on tells what the icon is
@@ -86,12 +88,10 @@ _LABELLED: Mapping[Role, tuple[tuple[str, ...], ...]] = {
 }
 """The sorts of control that bear their names beside them -> the kinds of element that may be one, likelier first."""
 _SELF_NAMED: frozenset[Role] = frozenset({"tab", "link", "button"})
+"""The sorts that bear their names themselves: a text that looks like another's label may well be one."""
 _PAGE = re.compile(r"\bpage (\d{1,4})\b", re.I)
 _NAMES = ("exact", "wanted", "both", "phrase", "sentence", "meaning")
-ELSEWHERE = 0.5
-"""What a name counts that stands far from what it is to be done to."""
-BESIDE = 0.9
-"""How surely the control beside a name is the one that it names, where such a control is asked for."""
+"""What speaks for an element by what stands on it."""
 
 Values = dict[str, np.ndarray]
 """Feature -> float32 [elements]."""
@@ -161,7 +161,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         values["lacks the name"][:] = ~(bearing | by_label)
     closeness = np.zeros(len(elements), np.float32)
     way = ways(sentence)
-    verb = [word for word in words(sentence)[:1] if word not in LEADING_VERBS | MAKING_VERBS]
+    verb = [word for word in words(sentence)[:1] if not term.whole and word not in NO_DEEDS]
     if instruction.roles & _SELF_NAMED:
         labelling = 0.0
     else:
@@ -226,7 +226,7 @@ def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[tuple[st
         if beside is None:
             continue
         i = known.elements.index(beside)
-        for feature in ("exact", "wanted", "both", "sentence", "meaning"):
+        for feature in _NAMES:
             values[feature][i] = max(values[feature][i], BESIDE * values[feature][j])
         values["role"][i] = max(values["role"][i], BESIDE)
         values["lacks the name"][i] = 0.0
@@ -264,8 +264,10 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
         return None
     values = _compare(known, size, instruction, read.head, _sentence(read.head))
     named = _bears_name(values)
-    if read.deed == "shown" and values["icon"].max() < FITTING and list(read.head.words) not in known.words:
-        return None
+    if read.deed == "shown" and values["icon"].max() < FITTING:
+        asked = [word for word, weight in zip(read.head.words, read.head.weights, strict=True) if weight > NAMING]
+        if asked not in known.words:
+            return None
     if instruction.roles or max(read.head.weights) <= NAMING:
         named = np.maximum(named, 0.8 * values["role"])
     near = np.zeros(len(known.elements), np.float32)
@@ -295,7 +297,8 @@ def _shares(known: DescribedScreen, term: Term) -> np.ndarray:
     for i, (own, label, strength) in enumerate(zip(known.words, known.label_words, known.label_strength, strict=True)):
         by_own = overlap(wanted, weights, own)
         by_label = tuple(strength * share for share in overlap(wanted, weights, label))
-        glued = joined_alike(named, own) if len(named) > 1 else 0.0
+        # A recogniser glues and splits words: "Goto file" for "Go to file".
+        glued = joined_alike(named, own) if len(named) != len(own) else 0.0
         shares[i] = max(by_own, by_label, (glued, glued), key=lambda pair: pair[0] * pair[1])
     return shares
 

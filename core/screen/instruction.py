@@ -13,6 +13,7 @@ from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, MAKING_VERBS, wor
 from core.screen.places import Place, take_place
 
 Role = Literal["button", "icon", "link", "tab", "field", "checkbox", "toggle", "image", "item", "menu"]
+Deed = Literal["", "known", "shown"]
 Side = Literal["near", "left", "right", "above", "below", "of"]
 
 SORT = 0.25  # what a word counts that says only what sort of thing is meant
@@ -49,18 +50,13 @@ _ROLE_WORDS: dict[str, Role] = {
     "tickbox": "checkbox", "radio": "checkbox", "toggle": "toggle", "switch": "toggle", "slider": "toggle",
     "image": "image", "picture": "image", "photo": "image", "thumbnail": "image", "avatar": "image",
     "item": "item", "entry": "item", "result": "item", "row": "item", "card": "item", "menu": "menu",
-    "dropdown": "field", "combobox": "field", "picker": "field", "option": "item", "tool": "icon",
+    "dropdown": "field", "combobox": "field", "option": "item", "tool": "icon",
     "按钮": "button", "图标": "icon", "输入框": "field", "链接": "link",
 }  # fmt: skip
 # Words for the place something is in or the sort of thing it is: they say little about its name.
 _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
     "buttons icons links corner side list view button one control element".split()
-)
-# One spelling each.
-_COMPOUNDS = (
-    (re.compile(r"\bdrop[ -]?down(?: (?:list|menu|box|field|button))?\b", re.I), "dropdown"),
-    (re.compile(r"\b(check|combo|text) (?=box\b)", re.I), r"\1"),
 )
 # What is done to nothing but these.
 _IMPLIED: dict[Role, re.Pattern[str]] = {
@@ -97,8 +93,8 @@ _ACTING = re.compile(
     r"unlock|pause|stop|restart|buy|book|order|rate|report|duplicate|restore)\s+(?=\S)"
 )
 # Any other verb, where a control says just that.
-_NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous search".split())
-_DEED = re.compile(rf"(?!(?:{'|'.join(sorted(_NO_DEEDS))})\b)(?P<verb>[a-z]{{3,}})\s+(?=\S)")
+NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous search".split())
+_DEED = re.compile(rf"(?!(?:{'|'.join(sorted(NO_DEEDS))})\b)(?P<verb>[a-z]{{3,}})\s+(?=\S)")
 # What is in a column stands below its title.
 _COLUMN = re.compile(r"\b(?:in|under) (?:the )?(?P<title>.+?) column\b")
 _EXPLAINING = re.compile(r"(?:find out |see |learn |read |explain )?what (?:an? |the )?(?P<thing>.+?) (?:means?|is)\b")
@@ -111,6 +107,7 @@ _ORDINAL = re.compile(
     rf"\b(?<!\ba )(?<!\bper )(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b"
 )
 _QUOTED = re.compile(r"[“\"«„「『](?P<a>[^”\"»“」』]{1,200})[”\"»“」』]|(?<!\w)['‘`](?P<b>[^'’`]{1,200})['’`](?!\w)")
+_DROP_DOWN = re.compile(rf"{_QUOTED.pattern}|\b(?P<spaced>drop[ -]down)\b", re.I)  # outside of quotes
 _NAMED = re.compile(r"\b(?:labell?ed|named|called|titled|says|saying|reads|reading|with the text|with text)\s+")
 
 
@@ -134,7 +131,7 @@ class Relation:
     side: Side
     head: Term
     anchor: Term
-    deed: Literal["", "known", "shown"] = ""
+    deed: Deed = ""
     """Whether the head is a verb alone, what is to be done to the anchor: one that is often done to one of several
     things ("known"), or any other, which holds only where the screen shows it."""
 
@@ -169,8 +166,7 @@ class Instruction:
 def read_instruction(text: str) -> Instruction:
     """Never fails; an instruction without words has no terms."""
     text = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text[: 4 * LONGEST]).replace("’", "'")).strip()[:LONGEST]
-    for pattern, spelling in _COMPOUNDS:
-        text = pattern.sub(spelling, text)
+    text = _DROP_DOWN.sub(lambda match: "dropdown" if match["spaced"] else match[0], text)
     text = re.sub(rf"^(?:(?:{_POLITE})(?:\b|(?<=[^\x00-\x7f]))[ ,]*)+", "", text, flags=re.I)
     asking = _ASKING.match(text)
     text = text[asking.end() :] if asking else text
@@ -239,8 +235,10 @@ def _roles(text: str, typing: bool) -> frozenset[Role]:
             continue
         if word in _FIELD_BEFORE and before not in _FIELD_BEFORE[word] and before not in names:
             continue
-        if word == "box" and before == "tick":
+        if word == "box" and before in ("check", "tick"):
             role = "checkbox"
+        if word == "menu" and before == "dropdown":
+            role = "field"
         if word == "switch" and listed[0] == "switch" and word is listed[0]:
             continue  # "switch to ..." is a verb
         found.append(role)
@@ -310,40 +308,45 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
 
 def _relations(text: str) -> list[Relation]:
     """Every reading of the text as "head, side, anchor"."""
-    readings, deed, kind = [], None, "shown"
+    readings: list[tuple[Side, str, str, Deed]] = []
     lowered = text.lower()
     for match in _HARD.finditer(lowered):
         side = next(name for name, value in match.groupdict().items() if value)
-        readings.append((side, text[: match.start()], text[match.end() :]))
+        readings.append((side, text[: match.start()], text[match.end() :], ""))
     if match := _COLUMN.search(lowered):
-        readings = [("below", text[: match.start()], text[match.start("title") : match.end("title")])]
+        rest = f"{text[: match.start()]} {text[match.end() :]}"
+        readings = [("below", rest, text[match.start("title") : match.end("title")], "")]
     if not readings:
-        readings = [
-            ("of", text[: match.start()], text[match.end() :])
-            for match in _SOFT.finditer(lowered)
-            if not set(words(text[: match.start()])) <= LEADING_VERBS  # "Go to Desktop" asks for no "Go"
-        ]
-        if not _ACTING.match(lowered):  # else it is to be done to Anna's message, and no message is meant
-            owned = re.finditer(r"'s\s+", lowered)
-            readings += [("of", text[match.end() :], text[: match.start()]) for match in owned]
-        if match := _EXPLAINING.match(lowered):
-            readings.append(("of", "info", text[match.start("thing") : match.end("thing")]))
-        if match := _SETTING.match(lowered):
-            deed = text[match.start("value") :]
-            readings = [("near", deed, match["thing"])]
-        # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
-        if match := _ACTING.match(lowered):
-            rest, deed, kind = text[match.end() :], match.group(1), "known"
-            readings.append(("of", deed, rest))
-            # "add the lamp to the cart": "add to the cart" in the lamp's row.
-            thing, *tails = re.split(r"\s+(?=(?:from|into|in|to|on|of|for|as)\s)", rest, maxsplit=1)
-            readings += [("of", f"{match.group(1)} {tail}", thing) for tail in tails]
-        elif (match := _DEED.match(lowered)) and not _ARRANGING.match(lowered):
-            deed = match["verb"]
-            readings.append(("of", deed, text[match.end() :]))
+        readings = _soft_readings(text, lowered)
     relations = []
-    for side, head, anchor in readings:
-        relation = Relation(side, _term(head), _term(anchor), kind if head == deed else "")
+    for side, head, anchor, deed in readings:
+        relation = Relation(side, _term(head), _term(anchor), deed)
         if relation.head.words and relation.anchor:
             relations.append(relation)
     return relations
+
+
+def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]:
+    """Readings as "something of the anchor"."""
+    if match := _SETTING.match(lowered):
+        return [("near", text[match.start("value") :], text[match.start("thing") : match.end("thing")], "shown")]
+    readings: list[tuple[Side, str, str, Deed]] = [
+        ("of", text[: match.start()], text[match.end() :], "")
+        for match in _SOFT.finditer(lowered)
+        if not set(words(text[: match.start()])) <= LEADING_VERBS  # "Go to Desktop" asks for no "Go"
+    ]
+    if match := _EXPLAINING.match(lowered):
+        readings.append(("of", "info", text[match.start("thing") : match.end("thing")], ""))
+    # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
+    if match := _ACTING.match(lowered):
+        rest = text[match.end() :]
+        readings.append(("of", match.group(1), rest, "known"))
+        # "add the lamp to the cart": "add to the cart" in the lamp's row.
+        thing, *tails = re.split(r"\s+(?=(?:from|into|in|to|on|of|for|as)\s)", rest, maxsplit=1)
+        readings += [("of", f"{match.group(1)} {tail}", thing, "") for tail in tails]
+        return readings
+    # "Anna's message"; where something is done to it, as above, no message is meant.
+    readings += [("of", text[m.end() :], text[: m.start()], "") for m in re.finditer(r"'s\s+", lowered)]
+    if (match := _DEED.match(lowered)) and not _ARRANGING.match(lowered):
+        readings.append(("of", match["verb"], text[match.end() :], "shown"))
+    return readings

@@ -14,11 +14,9 @@ import numpy as np
 
 from core.generators import finish
 from core.traces import Tracks, grid_points, stabilise, track
-from core.traces.synthetic import CAMERAS, FRAMES, SIZE, film
+from core.traces.synthetic import CAMERAS, FRAMES, INNER, SIZE, film
 
 GRID_SIDE, REPEATS, CLIPS = 16, 7, 5
-INNER = np.array([[0, 0], [8, 0], [-8, 0], [0, 8], [0, -8]])
-"""Points on the object, from its centre, in pixels."""
 
 
 def speed() -> None:

@@ -9,6 +9,8 @@ import numpy as np
 
 SIZE = (256, 256)
 FRAMES = 17
+INNER = np.array([[0, 0], [8, 0], [-8, 0], [0, 8], [0, -8]])
+"""Points on the object, from its centre, in pixels."""
 CAMERAS = ("still", "pan", "zoom", "rotation", "shake")
 
 

@@ -315,7 +315,8 @@ def main() -> None:
     began = time.monotonic()
     data = gather(arguments.cache, arguments.seed)
     trained = data.shapes["train"]
-    labels = [*(concept.name for concept in data.concepts), OTHER, NO_ICON]
+    named = [concept for concept in data.concepts if concept.name != "-"]
+    labels = [*(concept.name for concept in named), OTHER, NO_ICON]
     neighbours = [shape.drawing for shape in trained]
     print(
         {use: len(shapes) for use, shapes in data.shapes.items()},
@@ -346,7 +347,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     state = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
     save_file({name: value.contiguous() for name, value in state.items()}, arguments.out / "icons.safetensors")
-    described = [{"name": concept.name, "also": concept.also} for concept in data.concepts]
+    described = [{"name": concept.name, "also": concept.also} for concept in named]
     described += [{"name": OTHER, "also": ()}, {"name": NO_ICON, "also": ()}]
     text = json.dumps({"temperature": temperature, "labels": described}, ensure_ascii=False, indent=1)
     (arguments.out / "labels.json").write_text(text + "\n", encoding="utf-8")
