@@ -87,9 +87,11 @@ class EmbeddedParser:
 def _framed(element: Element, size: Size) -> Element:
     """A free text gets the margin that a pointer needs, and counts as clickable where it is as short as a label.
 
-    A tile that shows a text and no icon is a button.
+    A tile that shows a text and no icon is a button; a digit is no icon that it only faintly looks like.
     """
     if element.kind != "text":
+        if element.text.isdigit() and element.icons and element.icons[0].probability < LIKELY:
+            element = replace(element, icons=())
         kind = "button" if element.kind == "icon" and element.text and not element.icons else element.kind
         return replace(element, box=element.box.clamp(size), kind=kind)
     box = element.box.pad(max(2.0, TEXT_MARGIN * element.box.height)).clamp(size)
