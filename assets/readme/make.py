@@ -5,23 +5,25 @@ Needs Chromium: the system's, or the one that "playwright install chromium" fetc
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+if __package__ in (None, ""):  # run as a script: the folder on the path is this one, not the repository
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from playwright.sync_api import Page, expect, sync_playwright
+
+from core.started import ROOT, started
 
 SLOW = 120_000
 """Milliseconds."""
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 EXAMPLES = HERE.parent / "examples" / "ui"
 FILM = (
     ("writer.png", "Make the text italic"),
@@ -59,29 +61,14 @@ def film() -> None:
 @contextmanager
 def visitor_of(app: str, height: int) -> Iterator[Page]:
     """A browser on the page of this app, served by its command."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen([sys.executable, f"apps/{app}/app.py", "--port", str(port)], cwd=ROOT)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(url, timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            visitor = browser.new_page(viewport={"width": 1440, "height": height}, device_scale_factor=1)
-            visitor.goto(url)
-            yield visitor
-            visitor.wait_for_timeout(1500)
-            visitor.screenshot(path=HERE / f"{app}.png")
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait()
+    with started(f"apps/{app}/app.py") as (url, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        visitor = browser.new_page(viewport={"width": 1440, "height": height}, device_scale_factor=1)
+        visitor.goto(url)
+        yield visitor
+        visitor.wait_for_timeout(1500)
+        visitor.screenshot(path=HERE / f"{app}.png")
+        browser.close()
 
 
 def ui_agent() -> None:
