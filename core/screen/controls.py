@@ -22,11 +22,12 @@ EDGE, FAINT = 10, 3  # grey levels between neighbouring pixels that make an edge
 NOISE = 4  # on a noisy picture, an edge stands out this many times over the median difference
 DENSE, BUSY = 0.1, 0.75  # shares of edge pixels, and of text-high cells with a faint edge, that make a photograph
 SOLID = 0.68  # the share of its bounding box that a patch fills; a small disc fills 0.7
+RECTANGLE = 0.88  # likewise one without text that is longer than high: a pill fills 0.93, a hill in a drawing less
 CROWDED = 0.4  # the share of edge pixels around a figure that makes it part of a texture
 CONTRAST = 80  # grey levels at which an icon stands out fully
 UNLIKELY = 0.1  # figures less sure than this are parts of a texture
 JOINED = 0.8  # each of the buttons that are joined in a row fills this share of its height
-MOST = 500  # controls beyond this many, least sure first, are left out: noise makes thousands
+MOST = 500  # figures, and patches, beyond this many, least sure first, are left out: noise makes thousands
 SAME = 0.8  # boxes that overlap by more than this are one control found twice
 
 # Sizes in heights of a line of text, which is what controls are drawn around.
@@ -56,8 +57,8 @@ def find_controls(image: np.ndarray, texts: Sequence[Box]) -> list[Element]:
     letters = (overlaps([patch.box for patch in patches], texts) >= INSIDE).any(axis=1)
     patches = [patch for patch, letter in zip(patches, letters, strict=True) if not letter]
     figures = _figures(_without(sharp, texts), sharp, gradient, patches, unit)
-    drawn = sorted([*figures, *patches], key=lambda element: -element.confidence)[: 2 * MOST]
-    drawn = distinct([element for element in drawn if not _inside_any(element.box, pictures)], SAME)[:MOST]
+    # Each by itself: the cells of a spreadsheet must not crowd out its icons.
+    drawn = distinct([*_surest(figures, pictures), *_surest(patches, pictures)], SAME)
     boxes = [element.box for element in drawn]
     inside = overlaps(boxes, boxes) >= INSIDE
     kinds = []
@@ -66,6 +67,12 @@ def find_controls(image: np.ndarray, texts: Sequence[Box]) -> list[Element]:
         kinds.append(_kind(element, inner, image, texts, drawn, unit))
     controls = [replace(element, kind=kind) for element, kind in zip(drawn, kinds, strict=True) if kind is not None]
     return distinct([*pictures, *controls], SAME)
+
+
+def _surest(found: Sequence[Element], pictures: Sequence[Element]) -> list[Element]:
+    """At most MOST of what was found outside of the pictures, each but once."""
+    free = [element for element in found if not _inside_any(element.box, pictures)]
+    return distinct(sorted(free, key=lambda element: -element.confidence)[: 2 * MOST], SAME)[:MOST]
 
 
 def text_height(shape: tuple[int, ...], texts: Sequence[Box]) -> float:
@@ -230,7 +237,7 @@ def _kind(
     if tall and box.width > TILE * unit:  # an empty text area, or else a card
         return "field" if not held and not inner and _bordered(image, box) else None
     if not held:
-        if len(inner) > 1 and not _spread(box, inner):
+        if element.confidence < RECTANGLE or (len(inner) > 1 and not _spread(box, inner)):
             return None
         return "field" if box.width > 3 * box.height or (tall and box.width > box.height) else "button"
     lines = rows(held)

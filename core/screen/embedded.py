@@ -17,6 +17,7 @@ from core.screen.elements import Element, IconGuess, ParseOptions, Screen
 from core.screen.icons import IconClassifier
 from core.screen.merge import merge, number, overlaps
 from core.screen.ocr import TextReader
+from core.screen.window_buttons import window_buttons
 
 BOX_THRESHOLD = 0.3
 IOU_THRESHOLD = 0.7
@@ -30,6 +31,8 @@ LETTER = 0.3  # what was read on less than this share of a figure stands on it, 
 TEXT_MARGIN = 0.15  # of the height of the ink
 LABEL = 30  # characters; longer texts are rarely labels
 LIKELY = 0.5  # the probability from which a figure is an icon though a character was read there
+NO_NUMBER = 0.7  # likewise where a number was read
+SHORT, SQUARISH = 3, 1.6  # so many characters in a box of such a shape may be a misread icon
 SWITCHES = {"checkbox on": "checkbox", "radio on": "checkbox", "toggle on": "toggle", "toggle off": "toggle"}
 NO_ICON = 0.5  # the confidence that is left of a figure that looks like no icon
 
@@ -76,7 +79,8 @@ class EmbeddedParser:
             guesses = self._icons.classify(image, [(figure or symbol).box for figure, symbol in batch])
             named += [_named(*pair, guess) for pair, guess in zip(batch, guesses, strict=True)]
         texts += [*letters, *(element for element in named if element.kind == "text")]
-        controls = [*others, *(_switched(element) for element in named if element.kind == "icon")]
+        icons = window_buttons(pixels, [element for element in named if element.kind == "icon"])
+        controls = [*others, *(_switched(icon) for icon in icons)]
 
         yield clock.begin("merging")
         elements = [_framed(element, image.size) for element in merge(texts, controls, iou_threshold)]
@@ -99,12 +103,14 @@ def _framed(element: Element, size: Size) -> Element:
 
 
 def _symbol(element: Element) -> bool:
-    """Whether a text may be a misread icon: a lone character, two doubtful ones on a squarish box, or several in less
-    space than letters take."""
-    long, short = max(element.box.width, element.box.height), min(element.box.width, element.box.height)
-    doubtful_pair = len(element.text) == 2 and element.confidence < SURE and long < 2.5 * short
-    crowded = element.box.width < NARROW * len(element.text) * element.box.height and element.text.isascii()
-    return len(element.text) == 1 or doubtful_pair or (crowded and long < 1.5 * short)
+    """Whether a text may be a misread icon: a lone character, two doubtful ones or few at all on a squarish box, a
+    number in a column, or several characters in less space than letters take."""
+    count, width, height = len(element.text), element.box.width, element.box.height
+    long, short = max(width, height), min(width, height)
+    doubtful_pair = count == 2 and element.confidence < SURE and long < 2.5 * short
+    few = count <= SHORT and element.text.isascii() and (long < SQUARISH * short or height > width)
+    crowded = width < NARROW * count * height and element.text.isascii()
+    return count == 1 or doubtful_pair or few or (crowded and long < 1.5 * short)
 
 
 def _candidates(
@@ -136,13 +142,17 @@ def _switched(icon: Element) -> Element:
 def _named(figure: Element | None, symbol: Element | None, guesses: tuple[IconGuess, ...]) -> Element:
     """Decide between the icon and the character that was read there.
 
-    A digit that is read surely is text, another character unless its figure is likely an icon; all but a lone digit
-    keep the guesses (B is bold). A figure that looks like no icon is less likely a control.
+    What is read surely is text, but a number only where its figure is hardly an icon (a person reads as 8, three dots
+    as 111), another lone character unless its figure is likely one. All but numbers keep the guesses (B is bold). A
+    figure that looks like no icon is less likely a control.
     """
     if symbol is not None and symbol.confidence >= SURE:
-        unlikely = symbol.text.isascii() and guesses and guesses[0].probability < LIKELY
-        if not guesses or symbol.text.isdigit() or unlikely:
-            return replace(symbol, icons=() if symbol.text.isdigit() and len(symbol.text) == 1 else guesses)
+        probability = guesses[0].probability if guesses else 0.0
+        if symbol.text.isdigit():
+            if probability < NO_NUMBER:
+                return replace(symbol, icons=())
+        elif len(symbol.text) > 1 or not guesses or (symbol.text.isascii() and probability < LIKELY):
+            return replace(symbol, icons=guesses)
     box = (figure or symbol).box
     confidence = figure.confidence if figure else symbol.confidence * NO_ICON
     confidence = max(confidence, guesses[0].probability) if guesses else confidence * NO_ICON
