@@ -23,6 +23,7 @@ NOISE = 4  # on a noisy picture, an edge stands out this many times over the med
 DENSE, BUSY = 0.1, 0.75  # shares of edge pixels, and of text-high cells with a faint edge, that make a photograph
 SOLID = 0.68  # the share of its bounding box that a patch fills; a small disc fills 0.7
 RECTANGLE = 0.88  # likewise one without text that is longer than high: a pill fills 0.93, a hill in a drawing less
+SHADING = 24  # grey levels between the darkest and the lightest part of an empty field or button
 CROWDED = 0.4  # the share of edge pixels around a figure that makes it part of a texture
 CONTRAST = 80  # grey levels at which an icon stands out fully
 UNLIKELY = 0.1  # figures less sure than this are parts of a texture
@@ -237,7 +238,7 @@ def _kind(
     if tall and box.width > TILE * unit:  # an empty text area, or else a card
         return "field" if not held and not inner and _bordered(image, box) else None
     if not held:
-        if element.confidence < RECTANGLE or (len(inner) > 1 and not _spread(box, inner)):
+        if element.confidence < RECTANGLE or not _flat(image, box) or (len(inner) > 1 and not _spread(box, inner)):
             return None
         return "field" if box.width > 3 * box.height or (tall and box.width > box.height) else "button"
     lines = rows(held)
@@ -304,6 +305,13 @@ def _hollow(image: np.ndarray, box: Box) -> bool:
     x1, y1, x2, y2 = box.pad(-max(2, 0.2 * box.height)).as_ints()
     inside = image[y1:y2, x1:x2]
     return inside.size > 0 and int(np.ptp(inside, axis=(0, 1)).max()) < EDGE and _bordered(image, box)
+
+
+def _flat(image: np.ndarray, box: Box) -> bool:
+    """Whether the middle of a box is mostly of one colour, unlike the sky of a drawing."""
+    x1, y1, x2, y2 = box.pad(-0.2 * box.height).as_ints()
+    middle = image[y1:y2:2, x1:x2:2].reshape(-1, 3)
+    return len(middle) == 0 or int(np.ptp(np.percentile(middle, (15, 85), axis=0), axis=0).max()) < SHADING
 
 
 def _bordered(image: np.ndarray, box: Box) -> bool:

@@ -82,7 +82,7 @@ class DescribedScreen:
     def icon_vectors(self) -> np.ndarray:
         """[elements, 384]: the meaning of each element's icon, weighted with the guesses' probabilities."""
         names = sorted({guess.name for guesses in self.icons for guess in guesses})
-        vectors = dict(zip(names, sentences.embed([_gloss(name) for name in names]), strict=True))
+        vectors = dict(zip(names, sentences.embed([gloss(name) for name in names]), strict=True))
         total = np.zeros((len(self.elements), sentences.DIMENSIONS), np.float32)
         for row, guesses in zip(total, self.icons, strict=True):
             for guess in guesses:
@@ -144,7 +144,7 @@ def _inside(field: Element, elements: tuple[Element, ...]) -> tuple[IconGuess, .
     return tuple(IconGuess(guess.name, 0.7 * guess.probability) for guess in first)
 
 
-def _gloss(icon: str) -> str:
+def gloss(icon: str) -> str:
     """What an icon stands for, in words: its name and what its surest meaning is called."""
     found = thesaurus.of_icon(icon)
     if not found:

@@ -14,7 +14,7 @@ from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
 from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Term
-from core.screen.layout import control_beside, reading_order, relation, repeated, same_row
+from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row
 from core.screen.lexical import joined_alike, opposed, overlap, ways, words
 from core.screen.places import Place
 
@@ -46,7 +46,7 @@ FEATURES = (
 )
 
 NAMING = 0.3  # words that weigh more name the target; the others only say what to do or what sort of thing it is
-ANCHOR = 0.35  # an anchor named less well than this is not on the screen
+ANCHOR = 0.3  # an anchor named less well than this is not on the screen
 FITTING = 0.5  # what bears the name at least this well, compared with the best, is a rival of the best
 OBJECT_SENTENCE = 0.7  # of a likeness in meaning, where something is to be done that the element does not say
 OBJECT_NAME = 0.6  # of a likeness in letters, likewise: "Documents" is not what saves the document
@@ -260,6 +260,8 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
     """Evidence for the head of a relation, or None where nothing bears the anchor's name or lies as asked to it."""
     wanted, found = _shares(known, read.anchor).T
     anchors = np.sqrt(wanted) * np.maximum(found, 0.6 * wanted)
+    titles = np.array([read.deed != "" and element.id in known.menu_bar for element in known.elements])
+    anchors[titles] = 0.0  # nothing is done to "File", nor by "Edit" in the row of "File"
     if anchors.max() < ANCHOR:
         return None
     values = _compare(known, size, instruction, read.head, _sentence(read.head))
@@ -273,11 +275,19 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
     near = np.zeros(len(known.elements), np.float32)
     for j in np.flatnonzero(anchors >= 0.75 * anchors.max()):
         anchor = known.text_boxes[j]
-        for i in np.flatnonzero(named > 0.2):
+        for i in np.flatnonzero((named > 0.2) & ~titles):
             box = known.elements[i].box
             if i != j and box.inside(anchor) < 0.5 and anchor.inside(box) < 0.5:
                 strength = anchors[j] / anchors.max()
                 near[i] = max(near[i], strength * relation(box, anchor, read.side, known.unit))
+        if read.side == "of":
+            best = int(named.argmax())
+            shows = known.icons[best][0].name if known.icons[best] else None
+            like = [i for i, guesses in enumerate(known.icons) if guesses and guesses[0].name == shows]
+            own = of_same_entry(anchor, [known.elements[i].box for i in like], known.text_boxes, known.unit)
+            if own is not None:
+                near *= FITTING
+                near[like[own]] = anchors[j] / anchors.max()
     # The nearest of those that fit counts fully, however far away it is.
     nearest = near[named >= FITTING * named.max()].max()
     if nearest <= 0:

@@ -17,12 +17,14 @@ Deed = Literal["", "known", "shown"]
 Side = Literal["near", "left", "right", "above", "below", "of"]
 
 SORT = 0.25  # what a word counts that says only what sort of thing is meant
+FUNCTION = 0.1  # what an article or a preposition counts
 LONGEST = 600  # characters that are read: what is meant stands at the beginning
 
 # Verbs that only say "click": never part of the name.
 _POINTING = (
     "click on|click|double click|right click|tap on|tap|press on|press|hit|push|touch|select|choose|pick|activate|"
     "locate|point to|point at|hover over|move to|点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
+    r"follow(?=.*\blink\b)|"
     "haz clic en|clic en|pulsa|toca|selecciona|elige|"
     "cliquez sur|cliquer sur|clique sur|clique dans|appuie sur|appuyez sur|sélectionne|choisis|"
     "klicke auf|klick auf|klicken sie auf|tippe auf|tippen sie auf|wähle|drücke|drück auf"
@@ -58,10 +60,19 @@ _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
     "buttons icons links corner side list view button one control element".split()
 )
+# What an entry of a list is: it tells less of which one than the other words do.
+_ENTRIES = frozenset(
+    "post message mail email photo picture image video clip song track file item product article entry note task event "
+    "row line card conversation chat comment".split()
+)
+ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.
 _IMPLIED: dict[Role, re.Pattern[str]] = {
-    "toggle": re.compile(r"(?:turn|switch|flip|toggle)\b|enable\b|disable\b"),
-    "checkbox": re.compile(r"(?:un)?(?:tick|check)\b"),
+    "toggle": re.compile(
+        r"(?:turn|switch|flip|toggle|enable|disable|activer|désactiver|activar|desactivar)\b|"
+        r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|打开|关闭|开启|启用|关掉"
+    ),
+    "checkbox": re.compile(r"(?:un)?(?:tick|check)\b(?! for| out| in| on)"),
 }
 # "box" and "bar" are a field only after these.
 _FIELD_BEFORE = {
@@ -228,7 +239,7 @@ def _roles(text: str, typing: bool) -> frozenset[Role]:
     head = _SOFT.split(lowered[: hard.start()] if hard else lowered, maxsplit=1)[0]
     found: list[Role] = []
     listed = words(head)
-    names = {folded for name in re.findall(r"(?<=\w )[A-Z]\w+", text) for folded in words(name)}
+    names = {folded for name in re.findall(r"(?<=\w )[A-Z][\w-]+", text) for folded in words(name)}
     for before, word in zip(["", *listed], listed, strict=False):
         role = _role_of(word)
         if role is None:
@@ -296,7 +307,7 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
     if capital:
         return 1.5
     if word in FUNCTION_WORDS:
-        return 0.1
+        return FUNCTION
     if _role_of(word) or word in _CONTAINERS:
         return SORT
     if word in LEADING_VERBS:
@@ -304,6 +315,16 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
     if first and word in MAKING_VERBS:
         return 0.5
     return 1.0
+
+
+def _anchor(name: str) -> Term:
+    """The name of what the target belongs to: "the post about asparagus" is told by the last word."""
+    term = _term(name)
+    told = [
+        min(weight, ENTRY if word in _ENTRIES else FUNCTION if word == "about" else weight)
+        for word, weight in zip(term.words, term.weights, strict=True)
+    ]
+    return Term(term.words, tuple(told)) if max(told, default=0.0) > ENTRY else term
 
 
 def _relations(text: str) -> list[Relation]:
@@ -320,7 +341,7 @@ def _relations(text: str) -> list[Relation]:
         readings = _soft_readings(text, lowered)
     relations = []
     for side, head, anchor, deed in readings:
-        relation = Relation(side, _term(head), _term(anchor), deed)
+        relation = Relation(side, _term(head), _anchor(anchor), deed)
         if relation.head.words and relation.anchor:
             relations.append(relation)
     return relations

