@@ -12,13 +12,17 @@ from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
 from core.screen.layout import Label, first_toolbar, is_value, labels, line_height, menu_bar, stands_for
 from core.screen.lexical import FUNCTION_WORDS, words
+from core.screen.merge import rows
 
 LIKELY_ICON = 0.08
 """Less probable guesses of an icon are noise."""
 VALUED = 0.8
 """How surely a value tells what its control is."""
+CAPTION = 0.95
+"""How surely the first line inside a control of two lines is its name."""
 LETTERED, LABELLED = 0.2, 0.4
 """What the icon of a control counts that bears a text as well, and that of one with a text beside it."""
+CAPTION_WORDS = 3
 LETTER_ICON = 0.7
 """The probability that a lone character on the screen is the icon it looks like."""
 
@@ -44,8 +48,14 @@ class DescribedScreen:
         found = [self.labels.get(element.id) for element in elements]
         self.words = [words(element.text) for element in elements]
         self.counts = np.array([sum(w not in FUNCTION_WORDS for w in listed) for listed in self.words], np.float32)
-        self.label_words = [words(label.text.text) if label else [] for label in found]
-        self.label_strength = [label.strength if label else 0.0 for label in found]
+        captions = [caption(element, self.unit) for element in elements]
+        self.captioned = {element.id for element, words_ in zip(elements, captions, strict=True) if words_}
+        self.label_words = [
+            words(label.text.text) if label else own for label, own in zip(found, captions, strict=True)
+        ]
+        self.label_strength = [
+            label.strength if label else CAPTION * bool(own) for label, own in zip(found, captions, strict=True)
+        ]
         self.says = [_says(element, label) for element, label in zip(elements, found, strict=True)]
         self.values = {
             element.id: value
@@ -94,6 +104,18 @@ class DescribedScreen:
 def describe(elements: tuple[Element, ...], foreign: bool = False) -> DescribedScreen:
     """The same screen is asked again and again: the last ones are kept. ``foreign``: what it says is put in English."""
     return DescribedScreen(elements, foreign)
+
+
+def caption(element: Element, unit: float) -> list[str]:
+    """The words of the first of two lines that begin together in a wide button: what the second one holds."""
+    if element.kind not in ("button", "field") or len(element.words) < 2 or element.box.width < 2 * element.box.height:
+        return []
+    lines = rows([word.box for word in element.words])
+    if len(lines) != 2:
+        return []
+    first, second = (element.words[line[0]].box for line in lines)
+    own = words(" ".join(element.words[i].text for i in lines[0]))
+    return own if abs(first.x1 - second.x1) < 0.5 * unit and len(own) <= CAPTION_WORDS else []
 
 
 def _says(element: Element, label: Label | None) -> str:

@@ -15,7 +15,7 @@ from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
 from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Term
 from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row
-from core.screen.lexical import joined_alike, opposed, overlap, ways, words
+from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, joined_alike, opposed, overlap, ways, words
 from core.screen.places import Place
 
 FEATURES = (
@@ -46,7 +46,7 @@ FEATURES = (
 )
 
 NAMING = 0.3  # words that weigh more name the target; the others only say what to do or what sort of thing it is
-ANCHOR = 0.3  # an anchor named less well than this is not on the screen
+ANCHOR = 0.35  # an anchor named less well than this is not on the screen
 FITTING = 0.5  # what bears the name at least this well, compared with the best, is a rival of the best
 OBJECT_SENTENCE = 0.7  # of a likeness in meaning, where something is to be done that the element does not say
 OBJECT_NAME = 0.6  # of a likeness in letters, likewise: "Documents" is not what saves the document
@@ -56,6 +56,8 @@ DONE = 0.3  # what does it at least so surely may be meant for sure
 UNASKED = 0.5  # what it counts that a text labels a control, where no sort of control is asked for
 SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it is not meant
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
+CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
+RUN = 0.55  # how well a longer text bears a name that stands in it word by word
 BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
 PARAGRAPH = 14  # words from which a text counts fully as long
 
@@ -118,7 +120,10 @@ def gather(known: DescribedScreen, size: Size, instruction: Instruction) -> list
             _compare(known, size, instruction, term, _sentence(term) if term.whole else instruction.sentence)
             for term in instruction.terms or (Term((), ()),)
         ]
-        readings.append(Evidence(max(wholes, key=lambda values: (values["exact"] + values["both"]).max()), None))
+        whole = Evidence(max(wholes, key=lambda values: (values["exact"] + values["both"]).max()), None)
+        # "Reply all" is no "reply" in the row of "all" where a button says just that.
+        said = len(instruction.words) > 1 and list(instruction.words) in known.words
+        readings = [whole] if said else [*readings, whole]
     for evidence in readings:
         if instruction.ordinal is not None:
             _mark_ordinal(known, evidence.values, instruction)
@@ -144,6 +149,12 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     shares = _shares(known, term)
     values["wanted"][:] = shares[:, 0]
     values["both"][:] = shares.prod(1)
+    if len(named := [word for word in term.words if word not in FUNCTION_WORDS and word not in LEADING_VERBS]) > 1:
+        for i, listed in enumerate(known.words):
+            if len(listed) > len(named) and any(
+                listed[at : at + len(named)] == named for at in range(len(listed) - len(named) + 1)
+            ):
+                values["both"][i] = max(values["both"][i], RUN)
     values["phrase"][:] = shares[:, 1] ** 2 * np.clip((shares[:, 1] * known.counts - 1) / 2, 0.0, 1.0)
     content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
     marked = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 1.0]
@@ -237,7 +248,7 @@ def _role(known: DescribedScreen, element: Element, role: Role) -> float:
     """How surely an element is such a control, 0..1. Where there is a menu bar, menus are rather there."""
     if role == "menu" and known.menu_bar:
         return 1.0 if element.id in known.menu_bar else 0.5 * _ROLE_KINDS[role].get(element.kind, 0.0)
-    if role == "field" and element.id in known.values:
+    if role == "field" and (element.id in known.values or element.id in known.captioned):
         return 0.8
     return _ROLE_KINDS[role].get(element.kind, 0.0)
 
@@ -259,7 +270,7 @@ def _does(known: DescribedScreen, deeds: frozenset[int], sentence: str) -> np.nd
 def _related(known: DescribedScreen, size: Size, instruction: Instruction, read: Relation) -> Values | None:
     """Evidence for the head of a relation, or None where nothing bears the anchor's name or lies as asked to it."""
     wanted, found = _shares(known, read.anchor).T
-    anchors = np.sqrt(wanted) * np.maximum(found, 0.6 * wanted)
+    anchors = np.sqrt(wanted) * np.maximum(found, 0.75 * wanted)
     titles = np.array([read.deed != "" and element.id in known.menu_bar for element in known.elements])
     anchors[titles] = 0.0  # nothing is done to "File", nor by "Edit" in the row of "File"
     if anchors.max() < ANCHOR:
@@ -288,6 +299,8 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
             if own is not None:
                 near *= FITTING
                 near[like[own]] = anchors[j] / anchors.max()
+    if read.deed and read.head.words == ("change",):
+        near[near < CHANGED] = 0.0
     # The nearest of those that fit counts fully, however far away it is.
     nearest = near[named >= FITTING * named.max()].max()
     if nearest <= 0:
@@ -400,7 +413,8 @@ def _mark_ordinal(known: DescribedScreen, values: Values, instruction: Instructi
     named = any(weight > NAMING for term in instruction.terms for weight in term.weights)
     pool = [known.elements[i] for i in np.flatnonzero(fits >= 0.8 * fits.max())]
     position = instruction.ordinal - 1 if instruction.ordinal > 0 else instruction.ordinal
-    if not named or fits.max() < FITTING or not -len(pool) <= position < len(pool):
+    shown = {guesses[0].name if (guesses := known.icons[known.elements.index(e)]) else e.text for e in pool}
+    if not named or (fits.max() < FITTING and len(shown) > 1) or not -len(pool) <= position < len(pool):
         pool = repeated(known.elements, known.unit)
     ordered = reading_order(pool, known.unit)
     if -len(ordered) <= position < len(ordered) > 1:

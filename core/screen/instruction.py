@@ -288,7 +288,7 @@ def _term(name: str, named: bool = False, after_verb: bool = False) -> Term:
     capitals = {
         folded
         for word in shown[0 if named or after_verb else 1 :]
-        if word[:1].isupper() or any(character.isdigit() for character in word)
+        if (word[:1].isupper() and word.split("'")[0] != "I") or any(character.isdigit() for character in word)
         for folded in words(word)
     }
     title_case = len(capitals) >= max(3, len(words(name)) - 1) and not any(w[:1].islower() for w in shown)

@@ -116,6 +116,7 @@ def labels(elements: Sequence[Element]) -> dict[int, Label]:
     """
     unit = line_height(elements)
     texts = [element for element in elements if element.kind in ("text", "button") and element.text]
+    ticked = {text.id for text in texts if any(_ticks(element, text, unit) for element in elements)}
     found: dict[int, Label] = {}
     for element in elements:
         bare = element.kind in ("icon", "image") and not element.text
@@ -124,6 +125,8 @@ def labels(elements: Sequence[Element]) -> dict[int, Label]:
             top, bottom = element.box.y1 - LABEL_REACH * unit, element.box.y2 + LABEL_REACH * unit
             for text in texts:
                 if text.box.y2 < top or text.box.y1 > bottom or (bare and is_value(text.text)):
+                    continue
+                if element.kind == "field" and text.id in ticked:
                     continue
                 cost = _label_cost(element, text, unit)
                 if cost < best_cost:
@@ -134,6 +137,12 @@ def labels(elements: Sequence[Element]) -> dict[int, Label]:
                 if not (beside and _follows_a_text(element, texts, best.box.x1 - element.box.x2)):
                     found[element.id] = Label(best, 0.6 if beside else 0.95)
     return found
+
+
+def _ticks(control: Element, text: Element, unit: float) -> bool:
+    """Whether a control is the check box just before a text, which then names nothing else."""
+    box = control.kind == "checkbox" or (control.icons and control.icons[0].name in ("check", "checkbox on"))
+    return bool(box) and same_row(control.box, text.box) and 0 <= text.box.x1 - control.box.x2 < 1.2 * unit
 
 
 def _follows_a_text(icon: Element, texts: Sequence[Element], gap: float) -> bool:
@@ -151,7 +160,7 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
     horizontal, vertical = gaps(box, label)
     horizontal, vertical = horizontal / unit, vertical / unit
     row, left, above = same_row(box, label), label.center.x < box.center.x, label.center.y < box.center.y
-    starts_together = abs(label.x1 - box.x1) < 2 * unit or same_column(box, label)
+    starts_together = abs(label.x1 - box.x1) < 2 * unit
     # In a row of settings the label stands far to the left; under it there may be an explanation, often longer.
     far = 10 + round((box.x1 - label.x1) / unit) + (label.center.y - box.center.y) / unit
     if control.kind == "field":
@@ -180,7 +189,7 @@ def control_beside(label: Element, elements: Sequence[Element], unit: float) -> 
             continue
         horizontal, vertical = (gap / unit for gap in gaps(element.box, label.box))
         after, below = element.box.center.x > label.box.center.x, element.box.center.y > label.box.center.y
-        if same_row(element.box, label.box) and (after or element.kind == "checkbox"):
+        if same_row(element.box, label.box) and (after or _ticks(element, label, unit)):
             cost = horizontal
         elif vertical < LABEL_REACH and below and horizontal == 0:
             cost = 4 + vertical
