@@ -30,7 +30,9 @@ def is_foreign(text: str) -> bool:
     known = _found(pieces)
     other = any(not piece.isascii() and piece.isalpha() for piece in pieces)
     grammar = sum(piece in _GRAMMAR for piece in pieces)
-    return bool(known) and (other or grammar > 0 or len(known) == len(pieces))
+    # "Diagramm herunterladen": German puts what to do last.
+    infinitive = len(pieces) > 1 and pieces[-1].endswith(("en", "ern", "eln")) and bool(_in_words(pieces[-1:]))
+    return bool(known) and (other or grammar > 0 or infinitive or len(known) == len(pieces))
 
 
 @lru_cache(maxsize=4096)

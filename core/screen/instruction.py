@@ -63,7 +63,7 @@ _CONTAINERS = frozenset(
 # What an entry of a list is: it tells less of which one than the other words do.
 _ENTRIES = frozenset(
     "post message mail email photo picture image video clip song track file item product article entry note task event "
-    "row line card conversation chat comment".split()
+    "row line card conversation chat comment wrote said posted sent written".split()
 )
 ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.

@@ -23,6 +23,9 @@ LABEL_REACH = 1.5
 ADJOINING = 1.0
 """Line heights from what stands before a text and belongs to it, such as the arrow that opens a folder."""
 
+PEER = 0.15
+"""The share by which what is alike may differ in height or distance."""
+
 TOOLS = 6
 """Icons that make a toolbar."""
 BAR_WORDS = 5
@@ -132,11 +135,23 @@ def labels(elements: Sequence[Element]) -> dict[int, Label]:
                 if cost < best_cost:
                     best, best_cost = text, cost
             if best is not None:
+                if element.kind == "toggle":
+                    best = _title(best, texts, unit)
                 # A text beside an icon is itself what one clicks; the icon may be another thing altogether.
                 beside = element.kind in ("icon", "image") and same_row(element.box, best.box)
                 if not (beside and _follows_a_text(element, texts, best.box.x1 - element.box.x2)):
                     found[element.id] = Label(best, 0.6 if beside else 0.95)
     return found
+
+
+def _title(text: Element, texts: Sequence[Element], unit: float) -> Element:
+    """The line just above a text that begins with it, as the name of a setting does above its explanation."""
+    above = (
+        other
+        for other in texts
+        if abs(other.box.x1 - text.box.x1) < 0.5 * unit and 0 <= text.box.y1 - other.box.y2 < 0.6 * unit
+    )
+    return next(above, text)
 
 
 def _ticks(control: Element, text: Element, unit: float) -> bool:
@@ -232,19 +247,26 @@ def relation(candidate: Box, anchor: Box, side: Side, unit: float) -> float:
 
 
 def of_same_entry(anchor: Box, controls: Sequence[Box], texts: Sequence[Box], unit: float) -> int | None:
-    """Which of the like controls of a list's entries, such as their hearts, belongs to the entry of the anchor, a text.
+    """Which of the like controls of a list's or grid's entries, such as their hearts, belongs to the entry of a text.
 
-    In a list whose entries begin with text, it is the next one below, however far. None where the entries begin with the
-    control, and where the controls do not stand in one column or one stands in the anchor's row.
+    Entries begin with the anchor or its like, then its control is the next one below, however far; or, in a regular
+    column, with the control. None where one stands in the anchor's row, and where there is but one.
     """
-    column = sorted(range(len(controls)), key=lambda i: controls[i].y1)
-    left = [box.x1 for box in controls]
-    if len(column) < 2 or max(left) - min(left) > unit or any(same_row(box, anchor) for box in controls):
+    if any(same_row(box, anchor) for box in controls):
+        return None
+    after = [i for i in range(len(controls)) if controls[i].center.x >= anchor.x1 - unit]
+    nearest = min((controls[i].x1 for i in after), default=0.0)
+    column = sorted((i for i in after if controls[i].x1 - nearest <= unit), key=lambda i: controls[i].y1)
+    if len(column) < 2:
         return None
     first = controls[column[0]]
-    if not any(abs(text.x1 - anchor.x1) < unit and text.y2 <= first.y1 for text in [anchor, *texts]):
+    peers = [text for text in texts if abs(text.height - anchor.height) <= PEER * anchor.height]
+    if any(abs(text.x1 - anchor.x1) < unit and text.y2 <= first.y1 for text in [anchor, *peers]):
+        return next((i for i in column if controls[i].y1 >= anchor.y1), None)
+    pitch = [controls[below].y1 - controls[above].y1 for above, below in pairwise(column)]
+    if max(pitch) > (1 + PEER) * min(pitch):
         return None
-    return next((i for i in column if controls[i].y1 >= anchor.y1), None)
+    return next((i for i in reversed(column) if controls[i].y2 <= anchor.y2), None)
 
 
 def reading_order(elements: Sequence[Element], unit: float) -> list[Element]:
