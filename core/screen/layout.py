@@ -188,7 +188,8 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
         return horizontal if row and horizontal < 3 and not left else 3 + horizontal if row and left else math.inf
     if control.kind == "toggle":
         return far if row and left else 3 + horizontal if row and horizontal < 3 else math.inf
-    if not row and not above and same_column(box, label) and vertical < 1.0 and label.width < 3 * box.width:
+    centred = abs(label.center.x - box.center.x) <= 0.5 * unit
+    if not row and not above and centred and vertical < 1.0 and label.width < 3 * box.width:
         return vertical
     return 0.5 + horizontal if row and not left and horizontal < 1.2 else math.inf
 
