@@ -75,6 +75,25 @@ def test_an_icon_right_beside_a_text(page):
     assert icon.kind == "icon" and icon.box.iou(box) > 0.8
 
 
+def test_the_cells_of_a_sheet_do_not_crowd_out_its_icons():
+    page = Page(LIGHT, (1300, 900))
+    page.text(20, 10, 60)
+    icon = page.magnifier(100, 40)
+    for row in range(30):
+        for column in range(25):
+            x, y = 20 + 50 * column, 80 + 26 * row
+            page.canvas.rectangle((x, y, x + 50, y + 26), outline=page.colours["line"])
+    assert page.at(icon).kind == "icon" and page.at(icon).box.iou(icon) > 0.8
+
+
+def test_a_hill_or_the_sky_of_a_drawing_is_no_field(page):
+    page.canvas.rectangle((100, 100, 599, 299), fill=(120, 170, 210))
+    for step in range(200):
+        page.canvas.line((100, 100 + step, 599, 100 + step), fill=(60 + step // 2, 120 + step // 3, 200))
+    page.canvas.polygon([(100, 300), (180, 240), (300, 280), (450, 225), (600, 300), (600, 380), (100, 380)], "#294")
+    assert not [element for element in page.find() if element.kind == "field"]
+
+
 def test_a_window_button_in_the_corner(page):
     page.canvas.line((782, 8, 792, 18), fill=page.colours["ink"], width=2)
     page.canvas.line((792, 8, 782, 18), fill=page.colours["ink"], width=2)

@@ -162,6 +162,19 @@ def test_the_digits_of_a_keypad_are_texts_and_not_icons(parser):
     assert all(button.clickable and not button.icons for button in buttons)
 
 
+def test_the_buttons_of_a_macos_window_are_named(parser):
+    image = Image.new("RGB", (1600, 900), (236, 236, 238))
+    big = Image.new("RGB", (1600 * 4, 100 * 4), (246, 246, 246))
+    for x, colour in ((20, "#ff5f57"), (40, "#febc2e"), (60, "#28c840"), (300, "#ff5f57"), (340, "#3478f6")):
+        ImageDraw.Draw(big).ellipse((4 * x, 4 * 12, 4 * (x + 12), 4 * 24), fill=colour)
+    image.paste(big.resize((1600, 100), Image.Resampling.LANCZOS))
+    ImageDraw.Draw(image).text((700, 10), "Family photographs", fill=(40, 40, 40), font=ImageFont.load_default(16))
+    icons = [e for e in finish(parser.parse(image)).elements if e.kind == "icon" and e.box.y2 < 40]
+    named = {round(icon.box.center.x): icon.icons[0].name for icon in icons if icon.icons}
+    assert [named[x] for x in (26, 46, 66)] == ["close", "minus", "fullscreen"]
+    assert named.get(306) != "close"
+
+
 def test_noise_and_photographs_give_few_elements_and_no_error(parser):
     rng = np.random.default_rng(0)
     noise = Image.fromarray(rng.integers(0, 256, (400, 500, 3), dtype=np.uint8))

@@ -140,6 +140,117 @@ def test_a_check_box_stands_on_either_side_of_its_row() -> None:
     assert best(ground(screen(*rows), "Tick the order of Bob Ray")) == 4
 
 
+@pytest.mark.parametrize("below", [True, False])
+def test_like_controls_belong_to_the_entries_of_a_list(below: bool) -> None:
+    """The controls stand at the end of each entry, or in a grid at its beginning; the next entry is always nearer."""
+    elements = []
+    for index, name in enumerate(("Anna Brandt", "Omar Haddad", "Wei Zhang")):
+        top = 50 + 250 * index
+        title, heart = (top, top + 200) if below else (top + 200, top)
+        elements.append(element(3 * index + 1, 100, title, name))
+        elements.append(element(3 * index + 2, 300, heart, kind="icon", icon="heart"))
+        elements.append(element(3 * index + 3, 350, heart, kind="icon", icon="chat"))
+    feed = screen(*elements)
+    for index, name in enumerate(("Anna Brandt", "Omar Haddad", "Wei Zhang")):
+        assert best(ground(feed, f"Like the post of {name}")) == 3 * index + 2
+        assert best(ground(feed, f"Comment on the photo of {name}")) == 3 * index + 3
+
+
+def test_a_cross_belongs_to_the_tab_that_it_ends() -> None:
+    names = ("probe.c", "probe.h", "sensor.c")
+    tabs = []
+    for index, name in enumerate(names):
+        tabs.append(element(2 * index + 1, 20 + 130 * index, 10, name))
+        tabs.append(element(2 * index + 2, 30 + 130 * index + 10 * len(name), 8, kind="icon", icon="close"))
+    assert best(ground(screen(*tabs), "Close the file probe.h")) == 4
+
+
+def test_a_count_beside_an_icon_is_no_name() -> None:
+    likes = screen(
+        element(1, 100, 100, kind="icon", icon="heart"), element(2, 128, 102, "191"), element(3, 400, 100, "Likeness")
+    )  # fmt: skip
+    assert best(ground(likes, "like it")) == 1
+
+
+def test_an_arrow_opens_the_folder_that_it_stands_before() -> None:
+    tree = []
+    for index, name in enumerate(("docs", "images", "stations")):
+        tree.append(element(2 * index + 1, 50, 100 + 26 * index, kind="icon", icon="chevron right"))
+        tree.append(element(2 * index + 2, 80, 102 + 26 * index, name))
+    assert best(ground(screen(*tree), "Expand the folder images")) == 3
+
+
+def test_nothing_is_done_in_the_row_of_a_menu_title() -> None:
+    bar = screen(
+        *(element(i + 1, 10 + 80 * i, 10, name) for i, name in enumerate(MENUS)), element(7, 500, 700, "Python")
+    )
+    assert best(ground(bar, "Change the programming language of this file")) != MENUS.index("Edit") + 1
+
+
+def test_a_button_that_says_all_of_it_is_meant() -> None:
+    bar = screen(element(1, 20, 10, "Reply", kind="button"), element(2, 120, 10, "Reply all", kind="button"))
+    assert best(ground(bar, "Click Reply all")) == 2
+    assert best(ground(bar, "Click Reply")) == 1
+
+
+def two_lines(id: int, x: float, name: str, value: str) -> Element:
+    """A wide control with a small name above the value in it."""
+    words = tuple(
+        Word(text, Box(x + 12 + 40 * i, y, x + 48 + 40 * i, y + 14))
+        for y, line in ((108, name), (128, value))
+        for i, text in enumerate(line.split())
+    )
+    return Element(id, Box(x, 100, x + 200, 150), "button", f"{name} {value}", True, (), 0.9, words)
+
+
+def test_a_name_inside_a_field_is_its_name() -> None:
+    search = screen(
+        two_lines(1, 50, "From", "Marrow Harbour"), two_lines(2, 300, "To", "City or station"),
+        two_lines(3, 550, "Depart", "Fri 12 April"), element(4, 300, 300, kind="field", width=200),
+    )  # fmt: skip
+    assert best(ground(search, "Click the 'To' field")) == 2
+    assert best(ground(search, "Click the From field")) == 1
+
+
+def test_a_name_in_a_paragraph_is_clicked_where_it_stands() -> None:
+    page = screen(
+        element(1, 50, 100, "You may change your mind at any time in the privacy notice of our company"),
+        element(2, 50, 200, kind="icon", icon="eye off"), element(3, 50, 300, "Notice board"),
+    )  # fmt: skip
+    candidate = ground(page, "Open the privacy notice").candidates[0]
+    words = {word.text: word.box for word in page.element(1).words}
+    assert candidate.element_id == 1 and words["privacy"].x1 <= candidate.point.x <= words["notice"].x2
+
+
+def test_a_setting_is_named_by_the_line_above_its_explanation() -> None:
+    page = screen(
+        element(1, 100, 100, "Paperless post"), element(2, 100, 124, "We send bills by mail only"),
+        element(3, 800, 126, kind="toggle", width=40), element(4, 100, 200, "Newsletter"),
+        element(5, 800, 200, kind="toggle", width=40),
+    )  # fmt: skip
+    assert best(ground(page, "Turn on paperless post")) == 3
+    assert best(ground(page, "Turn on the newsletter")) == 5
+
+
+def test_i_is_no_name() -> None:
+    page = screen(element(1, 50, 100, "I"), element(2, 50, 200, "Departure"))
+    assert best(ground(page, "Set the day I leave")) == 2
+
+
+def test_what_is_asked_for_in_other_words_is_found() -> None:
+    labels = ("Track order", "Reject all", "Autoplay", "Earlier versions", "Nearby", "Exchange rates", "Word count")
+    page = screen(*(element(i + 1, 50, 50 + 40 * i, label) for i, label in enumerate(labels)))
+    wanted = {
+        "where is my parcel?": "Track order",
+        "I want none of these cookies": "Reject all",
+        "get back an older state of the document": "Earlier versions",
+        "what do I get for a hundred dollars?": "Exchange rates",
+        "how long is my text?": "Word count",
+    }
+    for instruction, label in wanted.items():
+        assert best(ground(page, instruction)) == labels.index(label) + 1, instruction
+
+
 def test_a_page_number_stands_among_its_neighbours() -> None:
     pages = [element(i + 1, 600 + 30 * i, 700, str(i + 1)) for i in range(4)]
     assert best(ground(screen(element(9, 100, 200, "3"), *pages), "Go to page 3")) == 3

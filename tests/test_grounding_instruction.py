@@ -231,6 +231,34 @@ def test_any_text_can_be_put_in_english(text: str) -> None:
     assert in_english(text) or not text
 
 
+def test_a_german_infinitive_says_that_it_is_german() -> None:
+    assert is_foreign("Diagramm herunterladen")
+    assert not is_foreign("golden garden")
+
+
+@pytest.mark.parametrize("text", ["Papierlose Post einschalten", "enable the newsletter", "开启通知"])
+def test_what_is_turned_on_is_a_switch(text: str) -> None:
+    assert read_instruction(text).roles == {"toggle"}
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        ("点击搜索框", "field"),
+        ("勾选复选框", "checkbox"),
+        ("Klicke in das Suchfeld", "field"),
+        ("关闭对话框的按钮", "button"),
+    ],
+)
+def test_sorts_of_controls_are_known_in_other_languages(text: str, role: str) -> None:
+    assert read_instruction(text).roles == {role}
+
+
+def test_checking_for_something_asks_for_no_check_box() -> None:
+    assert read_instruction("Check for new mail").roles == frozenset()
+    assert read_instruction("Check the first box").roles == {"checkbox"}
+
+
 def test_icons_of_the_thesaurus_are_named_as_the_classifier_names_them() -> None:
     known = {label["name"] for label in json.loads(LABELS.read_text(encoding="utf-8"))["labels"]}
     assert {icon for meaning in thesaurus.meanings() for icon in meaning.icons} <= known

@@ -58,6 +58,7 @@ SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
 RUN = 0.55  # how well a longer text bears a name that stands in it word by word
+UNLIKE, UNLIKE_ICON = 0.1, 0.3  # cosines up to these say nothing: an icon stands for many things
 BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
 PARAGRAPH = 14  # words from which a text counts fully as long
 
@@ -132,6 +133,11 @@ def gather(known: DescribedScreen, size: Size, instruction: Instruction) -> list
     return readings
 
 
+def _beyond(base: float, cosines: np.ndarray) -> np.ndarray:
+    """How far cosines go beyond what unlike texts have, 0..1."""
+    return np.maximum(cosines - base, 0.0) / (1.0 - base)
+
+
 def _sentence(term: Term) -> str:
     return " ".join(term.words)
 
@@ -161,8 +167,8 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     meanings, leading = thesaurus.of_request(sentence), thesaurus.leading_to(sentence)
     if words(sentence):
         asked = sentences.embed([sentence])[0]
-        values["sentence"][:] = np.maximum(known.text_vectors @ asked, 0.0)
-        values["icon sentence"][:] = np.maximum(known.icon_vectors @ asked, 0.0)
+        values["sentence"][:] = _beyond(UNLIKE, known.text_vectors @ asked)
+        values["icon sentence"][:] = _beyond(UNLIKE_ICON, known.icon_vectors @ asked)
     # What a button says tells more than the icon beside it, and the two together no more than one of them.
     lettered = known.bareness
     values["icon sentence"] *= lettered

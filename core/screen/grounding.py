@@ -25,11 +25,11 @@ WEIGHTS = {
     "wanted": 1.2,
     "both": 1.5,
     "phrase": 1.5,
-    "sentence": 4.5,
+    "sentence": 5.2,
     "meaning": 4.8,
     "leads": 4.0,
-    "icon": 6.2,
-    "icon sentence": 4.8,
+    "icon": 7.0,
+    "icon sentence": 5.8,
     "role": 1.8,
     "place": 3.0,
     "usual place": 1.3,
@@ -51,6 +51,9 @@ RELATION_READING = -1.3
 
 LINE_WORDS = 24
 """Words of a line in which a meaning is looked for."""
+
+NAMED = 0.5
+"""How well an element bears the name for that to be the reason."""
 
 SURE = 0.75
 """The confidence from which the best element is taken for sure."""
@@ -168,10 +171,11 @@ def _why(known: DescribedScreen, index: int, value: dict[str, float]) -> str:
     icon = f'icon "{known.icons[index][0].name}"' if known.icons[index] else "icon"
     said = f'"{_short(known.says[index])}"'
     text = f"text {said}" if known.says[index] == element.text else f"label {said}"
+    lexical = sum(weighed[name] for name in ("exact", "wanted", "both", "phrase")) if value["both"] > 0.1 else 0.0
+    if value["both"] > NAMED:  # what bears the name also means the same
+        lexical += weighed["sentence"]
     reasons = {
-        text: weighed["exact"] + weighed["wanted"] + weighed["both"] + weighed["phrase"]
-        if value["both"] > 0.1
-        else 0.0,
+        text: lexical,
         icon: weighed["icon"] + weighed["icon sentence"],
         f"means the same: {said}": weighed["meaning"],
         f"leads there: {said}": weighed["leads"],

@@ -27,7 +27,7 @@ _POINTING = (
     r"follow(?=.*\blink\b)|"
     "haz clic en|clic en|pulsa|toca|selecciona|elige|"
     "cliquez sur|cliquer sur|clique sur|clique dans|appuie sur|appuyez sur|sélectionne|choisis|"
-    "klicke auf|klick auf|klicken sie auf|tippe auf|tippen sie auf|wähle|drücke|drück auf"
+    "klicke auf|klick auf|klicke in|klick in|klicken sie auf|tippe auf|tippen sie auf|wähle|drücke|drück auf"
 )
 # Those of them that do stand on controls: "Select all", "Choose file".
 _NAMING_TOO = ("select", "choose", "pick", "activate", "locate", "move to", "push")
@@ -53,7 +53,10 @@ _ROLE_WORDS: dict[str, Role] = {
     "image": "image", "picture": "image", "photo": "image", "thumbnail": "image", "avatar": "image",
     "item": "item", "entry": "item", "result": "item", "row": "item", "card": "item", "menu": "menu",
     "dropdown": "field", "combobox": "field", "option": "item", "tool": "icon",
-    "按钮": "button", "图标": "icon", "输入框": "field", "链接": "link",
+    "按钮": "button", "图标": "icon", "搜索框": "field", "输入框": "field", "文本框": "field", "复选框": "checkbox", "链接": "link", "选项卡": "tab", "开关": "toggle",
+    "schaltfläche": "button", "knopf": "button", "feld": "field", "suchfeld": "field", "eingabefeld": "field",
+    "reiter": "tab", "kontrollkästchen": "checkbox", "schalter": "toggle",
+    "bouton": "button", "champ": "field", "onglet": "tab", "botón": "button", "campo": "field", "pestaña": "tab",
 }  # fmt: skip
 # Words for the place something is in or the sort of thing it is: they say little about its name.
 _CONTAINERS = frozenset(
@@ -70,7 +73,7 @@ ENTRY = 0.4  # what such a word counts in the name of the thing that something e
 _IMPLIED: dict[Role, re.Pattern[str]] = {
     "toggle": re.compile(
         r"(?:turn|switch|flip|toggle|enable|disable|activer|désactiver|activar|desactivar)\b|"
-        r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|打开|关闭|开启|启用|关掉"
+        r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|开启|启用|停用|关掉"
     ),
     "checkbox": re.compile(r"(?:un)?(?:tick|check)\b(?! for| out| in| on)"),
 }
@@ -254,7 +257,7 @@ def _roles(text: str, typing: bool) -> frozenset[Role]:
             continue  # "switch to ..." is a verb
         found.append(role)
     for name, role in _ROLE_WORDS.items():
-        if not name.isascii() and name in text:
+        if not name.isascii() and name in lowered:
             found.append(role)
     if typing:
         found.append("field")

@@ -205,7 +205,7 @@ def control_beside(label: Element, elements: Sequence[Element], unit: float) -> 
             continue
         horizontal, vertical = (gap / unit for gap in gaps(element.box, label.box))
         after, below = element.box.center.x > label.box.center.x, element.box.center.y > label.box.center.y
-        if same_row(element.box, label.box) and (after or _ticks(element, label, unit)):
+        if same_row(element.box, label.box) and (after or element.kind == "checkbox" or _ticks(element, label, unit)):
             cost = horizontal
         elif vertical < LABEL_REACH and below and horizontal == 0:
             cost = 4 + vertical

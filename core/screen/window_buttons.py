@@ -54,7 +54,10 @@ def _next(icons: Sequence[Element], before: int, candidates: Sequence[int]) -> i
     box = icons[before].box
     for i in candidates:
         other = icons[i].box
-        same = abs(other.width - box.width) <= ALIKE * box.width and abs(other.center.y - box.center.y) <= ALIKE * box.width
+        same = (
+            abs(other.width - box.width) <= ALIKE * box.width
+            and abs(other.center.y - box.center.y) <= ALIKE * box.width
+        )
         if same and PITCH[0] * box.width <= other.center.x - box.center.x <= PITCH[1] * box.width:
             return i
     return None
