@@ -42,6 +42,7 @@ FEATURES = (
     "lacks the deed",  # what is to be done is not what it does, but what another element does
     "undone",  # its text does not say what is to be done, whether or not another element does
     "goes the other way",  # "rotate right" for "turn it to the left"
+    "only its owner",  # it is what the target belongs to, and near it stands what bears the target's own name
     "lacks the role",  # another element is a switch or a field, as asked, and it is not
 )
 
@@ -56,6 +57,7 @@ DONE = 0.3  # what does it at least so surely may be meant for sure
 UNASKED = 0.5  # what it counts that a text labels a control, where no sort of control is asked for
 SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it is not meant
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
+OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
 RUN = 0.55  # how well a longer text bears a name that stands in it word by word
 UNLIKE, UNLIKE_ICON = 0.1, 0.3  # cosines up to these say nothing: an icon stands for many things
@@ -113,15 +115,18 @@ def gather(known: DescribedScreen, size: Size, instruction: Instruction) -> list
     # One batch for all readings; the vectors are remembered.
     sentences.embed([instruction.sentence, *(_sentence(read.head) for read in instruction.relations)])
     readings = []
+    owners = np.zeros(len(known.elements), bool)
     for read in instruction.relations:
-        if (values := _related(known, size, instruction, read)) is not None:
-            readings.append(Evidence(values, read))
+        if (found := _related(known, size, instruction, read)) is not None:
+            readings.append(Evidence(found[0], read))
+            owners |= found[1]
     if not any(evidence.relation.certain for evidence in readings):
         wholes = [
             _compare(known, size, instruction, term, _sentence(term) if term.whole else instruction.sentence)
             for term in instruction.terms or (Term((), ()),)
         ]
         whole = Evidence(max(wholes, key=lambda values: (values["exact"] + values["both"]).max()), None)
+        whole.values["only its owner"][owners] = 1.0
         # "Reply all" is no "reply" in the row of "all" where a button says just that.
         said = len(instruction.words) > 1 and list(instruction.words) in known.words
         readings = [whole] if said else [*readings, whole]
@@ -273,8 +278,11 @@ def _does(known: DescribedScreen, deeds: frozenset[int], sentence: str) -> np.nd
     return np.minimum(does, 1.0)
 
 
-def _related(known: DescribedScreen, size: Size, instruction: Instruction, read: Relation) -> Values | None:
-    """Evidence for the head of a relation, or None where nothing bears the anchor's name or lies as asked to it."""
+def _related(
+    known: DescribedScreen, size: Size, instruction: Instruction, read: Relation
+) -> tuple[Values, np.ndarray] | None:
+    """Evidence for the head of a relation, and which elements [elements] only own what is meant; None where nothing
+    bears the anchor's name or lies as asked to it."""
     wanted, found = _shares(known, read.anchor).T
     anchors = np.sqrt(wanted) * np.maximum(found, 0.75 * wanted)
     titles = np.array([read.deed != "" and element.id in known.menu_bar for element in known.elements])
@@ -298,7 +306,7 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
                 strength = anchors[j] / anchors.max()
                 near[i] = max(near[i], strength * relation(box, anchor, read.side, known.unit))
         if read.side == "of":
-            best = int(named.argmax())
+            best = int(np.where([bool(guesses) for guesses in known.icons], named, 0.0).argmax())
             shows = known.icons[best][0].name if known.icons[best] else None
             like = [i for i, guesses in enumerate(known.icons) if guesses and guesses[0].name == shows]
             own = of_same_entry(anchor, [known.elements[i].box for i in like], known.text_boxes, known.unit)
@@ -307,6 +315,9 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
                 near[like[own]] = anchors[j] / anchors.max()
     if read.deed and read.head.words == ("change",):
         near[near < CHANGED] = 0.0
+    owners = np.zeros(len(known.elements), bool)
+    if read.side == "of" and not read.deed and near[_bears_name(values) >= OWNED].max(initial=0.0) >= FITTING:
+        owners = (anchors >= 0.75 * anchors.max()) & (_shares(known, read.head)[:, 0] < NAMING)
     # The nearest of those that fit counts fully, however far away it is.
     nearest = near[named >= FITTING * named.max()].max()
     if nearest <= 0:
@@ -315,7 +326,7 @@ def _related(known: DescribedScreen, size: Size, instruction: Instruction, read:
     if read.deed:
         for feature in _NAMES:
             values[feature][near < FITTING * nearest] *= ELSEWHERE
-    return values
+    return values, owners
 
 
 def _shares(known: DescribedScreen, term: Term) -> np.ndarray:

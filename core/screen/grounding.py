@@ -44,6 +44,7 @@ WEIGHTS = {
     "lacks the deed": -2.0,
     "undone": 0.0,  # changes no rank, only how sure the best is
     "goes the other way": -7.0,
+    "only its owner": -4.0,
     "lacks the role": -1.5,
 }
 RELATION_READING = -1.3

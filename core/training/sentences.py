@@ -2,8 +2,8 @@
 
 ``paraphrases.txt`` lists screens with their labels and, for each label, ways to ask for it without its words. Low-rank
 changes of all-MiniLM-L6-v2 (LoRA, Hu et al. 2021, arXiv 2106.09685) are trained so that a way to ask lies nearer to
-its own label than to the others (InfoNCE, van den Oord et al. 2018, arXiv 1807.03748), and phrases of one meaning of the
-thesaurus near each other. Every tenth screen is only measured. Writes weights and figures to ``assets/sentences``.
+its own label than to the others (InfoNCE, van den Oord et al. 2018, arXiv 1807.03748), and phrases of one meaning of
+the thesaurus near each other. Every tenth screen is only measured. Writes weights and figures to ``assets/sentences``.
 Needs core/training/requirements.txt.
 """
 
@@ -21,7 +21,6 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch.nn import functional
-from transformers import BertModel
 
 from core.errors import UserError
 from core.files import write_text
@@ -32,6 +31,7 @@ PARAPHRASES = Path(__file__).with_name("paraphrases.txt")
 HELD_OUT = 10
 """Every so many-th screen is not trained on."""
 RANK = 16
+LORA = LoraConfig(r=RANK, lora_alpha=RANK, lora_dropout=0.1, target_modules=["query", "key", "value", "dense"])
 TEMPERATURE = 0.05
 SCREENS = 6
 """Screens in a batch, one way to ask for each of their labels."""
@@ -41,7 +41,7 @@ OWN_SCREEN = 0.5
 """What it counts to tell a label from those of its own screen only, beside telling it from all in the batch."""
 TO_ICON = 0.3
 """How often a phrase is paired with an icon's name rather than with another phrase."""
-EPOCHS, RATE = 12, 5e-4
+EPOCHS, RATE = 8, 1e-3
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_screens(path: Path = PARAPHRASES) -> list[list[Asked]]:
     """Raises UserError where a line is not of the form "label | way | way ..."."""
     screens: list[list[Asked]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.startswith("#"):
+        if line.startswith("# "):
             screens.append([])
         elif line.strip():
             label, *ways = (part.strip() for part in line.split("|"))
@@ -101,7 +101,10 @@ def phrase_pairs(dice: random.Random) -> list[tuple[str, str]]:
     return pairs
 
 
-def batch_loss(model: torch.nn.Module, tokenizer: Tokenizer, screens: list[list[Asked]], dice: random.Random):
+def batch_loss(
+    model: torch.nn.Module, tokenizer: Tokenizer, screens: list[list[Asked]], dice: random.Random
+) -> torch.Tensor:
+    """The scalar loss of some screens, one way to ask for each label, and of as many pairs of phrases as MEANINGS."""
     labels = [asked.label for screen in screens for asked in screen]
     ways = [dice.choice(asked.ways) for screen in screens for asked in screen]
     of = torch.tensor([i for i, screen in enumerate(screens) for _ in screen])
@@ -127,8 +130,7 @@ def train(epochs: int, rate: float, seed: int) -> tuple[dict[str, torch.Tensor],
     base, tokenizer = sentences.load(adapted=False)
     before = measure(base, tokenizer, unseen)
     print(f"before: {before}", flush=True)
-    targets = ["query", "key", "value", "dense"]
-    model = get_peft_model(base, LoraConfig(r=RANK, lora_alpha=RANK, lora_dropout=0.1, target_modules=targets))
+    model = get_peft_model(base, LORA)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.01)
     steps = epochs * (len(seen) // SCREENS)
@@ -152,6 +154,7 @@ def train(epochs: int, rate: float, seed: int) -> tuple[dict[str, torch.Tensor],
 
 
 def changes(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The low-rank changes of a model with LoRA layers, float16, as core.screen.sentences adds them."""
     found = {}
     for name, weight in model.named_parameters():
         if ".lora_" in name:
