@@ -236,7 +236,7 @@ def test_a_german_infinitive_says_that_it_is_german() -> None:
     assert not is_foreign("golden garden")
 
 
-@pytest.mark.parametrize("text", ["Papierlose Post einschalten", "enable the newsletter", "开启通知"])
+@pytest.mark.parametrize("text", ["Papierlose Post einschalten", "enable the newsletter", "开启通知", "把通知关掉"])
 def test_what_is_turned_on_is_a_switch(text: str) -> None:
     assert read_instruction(text).roles == {"toggle"}
 
@@ -256,7 +256,8 @@ def test_sorts_of_controls_are_known_in_other_languages(text: str, role: str) ->
 
 def test_checking_for_something_asks_for_no_check_box() -> None:
     assert read_instruction("Check for new mail").roles == frozenset()
-    assert read_instruction("Check the first box").roles == {"checkbox"}
+    for text in ("Check the first box", "Tick Include subfolders", "Untick Invoices by mail", "check International"):
+        assert read_instruction(text).roles == {"checkbox"}, text
 
 
 def test_icons_of_the_thesaurus_are_named_as_the_classifier_names_them() -> None:

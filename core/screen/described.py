@@ -20,9 +20,10 @@ VALUED = 0.8
 """How surely a value tells what its control is."""
 CAPTION = 0.95
 """How surely the first line inside a control of two lines is its name."""
+CAPTION_WORDS = 3
+"""Words that such a name has at most."""
 LETTERED, LABELLED = 0.2, 0.4
 """What the icon of a control counts that bears a text as well, and that of one with a text beside it."""
-CAPTION_WORDS = 3
 LETTER_ICON = 0.7
 """The probability that a lone character on the screen is the icon it looks like."""
 
@@ -49,7 +50,7 @@ class DescribedScreen:
         self.words = [words(element.text) for element in elements]
         self.counts = np.array([sum(w not in FUNCTION_WORDS for w in listed) for listed in self.words], np.float32)
         captions = [caption(element, self.unit) for element in elements]
-        self.captioned = {element.id for element, words_ in zip(elements, captions, strict=True) if words_}
+        self.captioned = {element.id for element, own in zip(elements, captions, strict=True) if own}
         self.label_words = [
             words(label.text.text) if label else own for label, own in zip(found, captions, strict=True)
         ]
@@ -80,6 +81,7 @@ class DescribedScreen:
             [_bareness(*own) for own in zip(self.words, self.label_strength, strict=True)], np.float32
         )
         self.text_boxes = [_text_box(element) for element in elements]
+        self.lines = [box for box, element in zip(self.text_boxes, elements, strict=True) if element.text]
 
     @cached_property
     def text_vectors(self) -> np.ndarray:

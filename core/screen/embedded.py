@@ -103,8 +103,8 @@ def _framed(element: Element, size: Size) -> Element:
 
 
 def _symbol(element: Element) -> bool:
-    """Whether a text may be a misread icon: a lone character, two doubtful ones or few at all on a squarish box, a
-    number in a column, or several characters in less space than letters take."""
+    """Whether a text may be a misread icon: a lone character, two doubtful ones or few at all on a squarish box or one
+    that is higher than wide, or several in less space than letters take."""
     count, width, height = len(element.text), element.box.width, element.box.height
     long, short = max(width, height), min(width, height)
     doubtful_pair = count == 2 and element.confidence < SURE and long < 2.5 * short
@@ -142,16 +142,19 @@ def _switched(icon: Element) -> Element:
 def _named(figure: Element | None, symbol: Element | None, guesses: tuple[IconGuess, ...]) -> Element:
     """Decide between the icon and the character that was read there.
 
-    What is read surely is text, but a number only where its figure is hardly an icon (a person reads as 8, three dots
-    as 111), another lone character unless its figure is likely one. All but numbers keep the guesses (B is bold). A
-    figure that looks like no icon is less likely a control.
+    What is read surely is text, but a number not where its figure is surely an icon (a person reads as 8, three dots
+    as 111), nor another lone character where it is likely one. Three characters need be read less surely. A letter
+    keeps the guesses (B is bold), a word those that are likely. A figure that looks like no icon is less likely a
+    control.
     """
-    if symbol is not None and symbol.confidence >= SURE:
-        probability = guesses[0].probability if guesses else 0.0
+    probability = guesses[0].probability if guesses else 0.0
+    if symbol is not None and symbol.confidence >= (SURE if len(symbol.text) < SHORT else SURE_TEXT):
         if symbol.text.isdigit():
             if probability < NO_NUMBER:
                 return replace(symbol, icons=())
-        elif len(symbol.text) > 1 or not guesses or (symbol.text.isascii() and probability < LIKELY):
+        elif len(symbol.text) > 1:
+            return replace(symbol, icons=guesses if probability >= LIKELY else ())
+        elif not guesses or (symbol.text.isascii() and probability < LIKELY):
             return replace(symbol, icons=guesses)
     box = (figure or symbol).box
     confidence = figure.confidence if figure else symbol.confidence * NO_ICON

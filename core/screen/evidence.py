@@ -23,11 +23,11 @@ FEATURES = (
     "wanted",  # share of the name's words that stand on it (or its label)
     "both",  # that share times the share of its words that are named
     "phrase",  # several words stand on it, and all of them are named: counts fully from three words
-    "sentence",  # cosine between what is asked and what it says
+    "sentence",  # how far the likeness of what is asked and what it says goes beyond that of unlike texts
     "meaning",  # the thesaurus joins what it says to what is asked
     "leads",  # the thesaurus knows it to lead to what is asked for, which is not itself to be seen
     "icon",  # its icon bears the name, or a name that the thesaurus joins to what is asked
-    "icon sentence",  # cosine between what is asked and what its icon stands for
+    "icon sentence",  # likewise, of what is asked and what its icon stands for
     "role",  # it is the sort of control that is asked for
     "place",  # it lies where the instruction says
     "usual place",  # it lies where such a thing usually is
@@ -47,6 +47,7 @@ FEATURES = (
 )
 
 NAMING = 0.3  # words that weigh more name the target; the others only say what to do or what sort of thing it is
+NAMED = 0.2  # what bears a name less well is no candidate
 ANCHOR = 0.35  # an anchor named less well than this is not on the screen
 FITTING = 0.5  # what bears the name at least this well, compared with the best, is a rival of the best
 OBJECT_SENTENCE = 0.7  # of a likeness in meaning, where something is to be done that the element does not say
@@ -60,7 +61,7 @@ ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
 RUN = 0.55  # how well a longer text bears a name that stands in it word by word
-UNLIKE, UNLIKE_ICON = 0.1, 0.3  # cosines up to these say nothing: an icon stands for many things
+UNLIKE, UNLIKE_ICON = 0.1, 0.3  # likenesses up to these, weighted with how sure text and icon are, say nothing
 BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
 PARAGRAPH = 14  # words from which a text counts fully as long
 
@@ -85,6 +86,8 @@ _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
     "item": {"text": 0.6, "button": 0.6, "image": 0.3},
     "menu": {"button": 0.8, "icon": 0.8, "field": 0.6, "text": 0.5},
 }
+
+_MENU_ICONS = frozenset("menu/more horizontal/more vertical/caret down/chevron down/bulleted list".split("/"))
 
 _LABELLED: Mapping[Role, tuple[tuple[str, ...], ...]] = {
     "field": (("field", "button", "text"),),
@@ -160,12 +163,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     shares = _shares(known, term)
     values["wanted"][:] = shares[:, 0]
     values["both"][:] = shares.prod(1)
-    if len(named := [word for word in term.words if word not in FUNCTION_WORDS and word not in LEADING_VERBS]) > 1:
-        for i, listed in enumerate(known.words):
-            if len(listed) > len(named) and any(
-                listed[at : at + len(named)] == named for at in range(len(listed) - len(named) + 1)
-            ):
-                values["both"][i] = max(values["both"][i], RUN)
+    values["both"][:] = np.maximum(values["both"], RUN * _holds(known, term))
     values["phrase"][:] = shares[:, 1] ** 2 * np.clip((shares[:, 1] * known.counts - 1) / 2, 0.0, 1.0)
     content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
     marked = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 1.0]
@@ -259,6 +257,10 @@ def _role(known: DescribedScreen, element: Element, role: Role) -> float:
     """How surely an element is such a control, 0..1. Where there is a menu bar, menus are rather there."""
     if role == "menu" and known.menu_bar:
         return 1.0 if element.id in known.menu_bar else 0.5 * _ROLE_KINDS[role].get(element.kind, 0.0)
+    if role == "menu" and element.kind == "icon":
+        return _ROLE_KINDS[role]["icon"] * (
+            1.0 if any(guess.name in _MENU_ICONS for guess in element.icons[:2]) else 0.5
+        )
     if role == "field" and (element.id in known.values or element.id in known.captioned):
         return 0.8
     return _ROLE_KINDS[role].get(element.kind, 0.0)
@@ -290,33 +292,33 @@ def _related(
     if anchors.max() < ANCHOR:
         return None
     values = _compare(known, size, instruction, read.head, _sentence(read.head))
-    named = _bears_name(values)
+    bearing = named = _bears_name(values)
     if read.deed == "shown" and values["icon"].max() < FITTING:
         asked = [word for word, weight in zip(read.head.words, read.head.weights, strict=True) if weight > NAMING]
         if asked not in known.words:
             return None
     if instruction.roles or max(read.head.weights) <= NAMING:
         named = np.maximum(named, 0.8 * values["role"])
+    like = _like_the_best(known, named) if read.side == "of" else []
     near = np.zeros(len(known.elements), np.float32)
+    own: dict[int, float] = {}
     for j in np.flatnonzero(anchors >= 0.75 * anchors.max()):
-        anchor = known.text_boxes[j]
-        for i in np.flatnonzero((named > 0.2) & ~titles):
+        anchor, strength = known.text_boxes[j], float(anchors[j] / anchors.max())
+        for i in np.flatnonzero((named > NAMED) & ~titles):
             box = known.elements[i].box
             if i != j and box.inside(anchor) < 0.5 and anchor.inside(box) < 0.5:
-                strength = anchors[j] / anchors.max()
                 near[i] = max(near[i], strength * relation(box, anchor, read.side, known.unit))
-        if read.side == "of":
-            best = int(np.where([bool(guesses) for guesses in known.icons], named, 0.0).argmax())
-            shows = known.icons[best][0].name if known.icons[best] else None
-            like = [i for i, guesses in enumerate(known.icons) if guesses and guesses[0].name == shows]
-            own = of_same_entry(anchor, [known.elements[i].box for i in like], known.text_boxes, known.unit)
-            if own is not None:
-                near *= FITTING
-                near[like[own]] = anchors[j] / anchors.max()
+        entry = of_same_entry(anchor, [known.elements[i].box for i in like], known.lines, known.unit)
+        if entry is not None:
+            own[like[entry]] = max(own.get(like[entry], 0.0), strength)
+    if own:
+        near *= FITTING
+        for i, strength in own.items():
+            near[i] = max(near[i], strength)
     if read.deed and read.head.words == ("change",):
         near[near < CHANGED] = 0.0
     owners = np.zeros(len(known.elements), bool)
-    if read.side == "of" and not read.deed and near[_bears_name(values) >= OWNED].max(initial=0.0) >= FITTING:
+    if read.side == "of" and not read.deed and near[bearing >= OWNED].max(initial=0.0) >= FITTING:
         owners = (anchors >= 0.75 * anchors.max()) & (_shares(known, read.head)[:, 0] < NAMING)
     # The nearest of those that fit counts fully, however far away it is.
     nearest = near[named >= FITTING * named.max()].max()
@@ -327,6 +329,14 @@ def _related(
         for feature in _NAMES:
             values[feature][near < FITTING * nearest] *= ELSEWHERE
     return values, owners
+
+
+def _like_the_best(known: DescribedScreen, named: np.ndarray) -> list[int]:
+    """The elements whose icon shows the same as that of the best named one that has an icon."""
+    best = int(np.where([bool(guesses) for guesses in known.icons], named, 0.0).argmax())
+    if named[best] <= NAMED or not known.icons[best]:
+        return []
+    return [i for i, guesses in enumerate(known.icons) if guesses and guesses[0].name == known.icons[best][0].name]
 
 
 def _shares(known: DescribedScreen, term: Term) -> np.ndarray:
@@ -341,6 +351,24 @@ def _shares(known: DescribedScreen, term: Term) -> np.ndarray:
         glued = joined_alike(named, own) if len(named) != len(own) else 0.0
         shares[i] = max(by_own, by_label, (glued, glued), key=lambda pair: pair[0] * pair[1])
     return shares
+
+
+def _holds(known: DescribedScreen, term: Term) -> np.ndarray:
+    """Whether the name stands word by word in a longer text, bool [elements]; names of one word say too little, and
+    ideographs are words of their own."""
+    name = [word for word in term.words if _telling(word)]
+    found = np.zeros(len(known.elements), bool)
+    if len(name) > 1 and all(len(word) > 1 for word in name):
+        for i, listed in enumerate(known.words):
+            text = [word for word in listed if _telling(word)]
+            found[i] = len(text) > len(name) and any(
+                text[at : at + len(name)] == name for at in range(len(text) - len(name) + 1)
+            )
+    return found
+
+
+def _telling(word: str) -> bool:
+    return word not in FUNCTION_WORDS and word not in LEADING_VERBS
 
 
 def _exact(content: list[str], shares: np.ndarray, listed: list[str]) -> float:
@@ -428,9 +456,12 @@ def _mark_ordinal(known: DescribedScreen, values: Values, instruction: Instructi
     """
     fits = _bears_name(values) + 0.5 * values["role"]
     named = any(weight > NAMING for term in instruction.terms for weight in term.weights)
-    pool = [known.elements[i] for i in np.flatnonzero(fits >= 0.8 * fits.max())]
+    fitting = np.flatnonzero(fits >= 0.8 * fits.max())
+    pool = [known.elements[i] for i in fitting]
+    shown = {
+        known.icons[i][0].name if known.icons[i] and not known.words[i] else known.elements[i].text for i in fitting
+    }
     position = instruction.ordinal - 1 if instruction.ordinal > 0 else instruction.ordinal
-    shown = {guesses[0].name if (guesses := known.icons[known.elements.index(e)]) else e.text for e in pool}
     if not named or (fits.max() < FITTING and len(shown) > 1) or not -len(pool) <= position < len(pool):
         pool = repeated(known.elements, known.unit)
     ordered = reading_order(pool, known.unit)

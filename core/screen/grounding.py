@@ -54,7 +54,7 @@ LINE_WORDS = 24
 """Words of a line in which a meaning is looked for."""
 
 NAMED = 0.5
-"""How well an element bears the name for that to be the reason."""
+"""From how well an element bears the name on, its likeness in meaning is counted as the name's."""
 
 SURE = 0.75
 """The confidence from which the best element is taken for sure."""

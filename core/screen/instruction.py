@@ -57,14 +57,14 @@ _ROLE_WORDS: dict[str, Role] = {
     "链接": "link", "选项卡": "tab", "开关": "toggle",
     "schaltfläche": "button", "knopf": "button", "feld": "field", "suchfeld": "field", "eingabefeld": "field",
     "reiter": "tab", "kontrollkästchen": "checkbox", "schalter": "toggle",
-    "bouton": "button", "champ": "field", "onglet": "tab", "botón": "button", "campo": "field", "pestaña": "tab",
+    "bouton": "button", "onglet": "tab", "botón": "button", "campo": "field", "pestaña": "tab",
 }  # fmt: skip
 # Words for the place something is in or the sort of thing it is: they say little about its name.
 _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
     "buttons icons links corner side list view button one control element".split()
 )
-# What an entry of a list is: it tells less of which one than the other words do.
+# What an entry of a list is, or how it came about: it tells less of which one than the other words do.
 _ENTRIES = frozenset(
     "post message mail email photo picture image video clip song track file item product article entry note task event "
     "row line card conversation chat comment wrote said posted sent written".split()
@@ -74,9 +74,9 @@ ENTRY = 0.4  # what such a word counts in the name of the thing that something e
 _IMPLIED: dict[Role, re.Pattern[str]] = {
     "toggle": re.compile(
         r"(?:turn|switch|flip|toggle|enable|disable|activer|désactiver|activar|desactivar)\b|"
-        r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|开启|启用|停用|关掉"
+        r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|.*(?:开启|启用|停用|关掉)"
     ),
-    "checkbox": re.compile(r"(?:un)?(?:tick|check)\b(?! for| out| in| on)"),
+    "checkbox": re.compile(r"(?:untick|tick|uncheck)\b|check\b(?! (?:for|out|in|on)\b)"),
 }
 # "box" and "bar" are a field only after these.
 _FIELD_BEFORE = {
@@ -103,7 +103,8 @@ _SOFT = re.compile(rf"\b(?:{_RELATIONS[-1][1]})\s+")
 # Verbs that are often done to one of several rows or cards.
 _ACTING = re.compile(
     r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|"
-    r"disable|check|uncheck|tick|untick|download|save|mark|share|like|play|rename|archive|expand|collapse|mute|silence|"
+    r"disable|check(?! (?:for|out|in|on|if|whether|how|what|when)\b)|uncheck|tick|untick|download|save|mark|share|"
+    r"like|play|rename|archive|expand|collapse|mute|silence|"
     r"follow|add|pin|star|close|hide|listen to|watch|send|copy|move|print|comment on|call|message|block|lock|"
     r"unlock|pause|stop|restart|buy|book|order|rate|report|duplicate|restore)\s+(?=\S)"
 )
@@ -257,9 +258,8 @@ def _roles(text: str, typing: bool) -> frozenset[Role]:
         if word == "switch" and listed[0] == "switch" and word is listed[0]:
             continue  # "switch to ..." is a verb
         found.append(role)
-    for name, role in _ROLE_WORDS.items():
-        if not name.isascii() and name in lowered:
-            found.append(role)
+    unspaced = [name for name in _ROLE_WORDS if name > "\u3000"]
+    found += [_ROLE_WORDS[name] for name in sorted(unspaced, key=lowered.rfind) if name in lowered]
     if typing:
         found.append("field")
     if not found:

@@ -136,7 +136,7 @@ def labels(elements: Sequence[Element]) -> dict[int, Label]:
                     best, best_cost = text, cost
             if best is not None:
                 if element.kind == "toggle":
-                    best = _title(best, texts, unit)
+                    best = _title(best, elements, unit)
                 # A text beside an icon is itself what one clicks; the icon may be another thing altogether.
                 beside = element.kind in ("icon", "image") and same_row(element.box, best.box)
                 if not (beside and _follows_a_text(element, texts, best.box.x1 - element.box.x2)):
@@ -144,14 +144,20 @@ def labels(elements: Sequence[Element]) -> dict[int, Label]:
     return found
 
 
-def _title(text: Element, texts: Sequence[Element], unit: float) -> Element:
-    """The line just above a text that begins with it, as the name of a setting does above its explanation."""
-    above = (
+def _title(text: Element, elements: Sequence[Element], unit: float) -> Element:
+    """The line just above a text that begins with it and has no control of its own, as the name of a setting stands
+    above its explanation; else the text itself."""
+    controls = [element.box for element in elements if element.kind in _CONTROLS]
+    above = [
         other
-        for other in texts
-        if abs(other.box.x1 - text.box.x1) < 0.5 * unit and 0 <= text.box.y1 - other.box.y2 < 0.6 * unit
-    )
-    return next(above, text)
+        for other in elements
+        if other.text
+        and other.kind == "text"
+        and abs(other.box.x1 - text.box.x1) < 0.5 * unit
+        and 0 <= text.box.y1 - other.box.y2 < 0.6 * unit
+        and not any(same_row(box, other.box) for box in controls)
+    ]
+    return max(above, key=lambda other: other.box.y2, default=text)
 
 
 def _ticks(control: Element, text: Element, unit: float) -> bool:
@@ -251,7 +257,8 @@ def of_same_entry(anchor: Box, controls: Sequence[Box], texts: Sequence[Box], un
     """Which of the like controls of a list's or grid's entries, such as their hearts, belongs to the entry of a text.
 
     Entries begin with the anchor or its like, then its control is the next one below, however far; or, in a regular
-    column, with the control. None where one stands in the anchor's row, and where there is but one.
+    column, with the control. ``texts`` bound the screen's lines. None where a control stands in the anchor's row or
+    before it (as on pages from right to left), and where there is but one.
     """
     if any(same_row(box, anchor) for box in controls):
         return None

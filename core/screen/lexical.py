@@ -30,8 +30,6 @@ LEADING_VERBS = frozenset(
 )
 # Those of them that are also what some controls do.
 DOING_VERBS = frozenset("find look check run apply start launch".split())
-# And those of these whose object is never what is clicked: "run the file".
-STARTING_VERBS = frozenset("run start launch".split())
 # Words for the two ways along one line, by line: what goes the other way is not meant.
 _WAYS = (
     ("right next forward redo clockwise", "left previous back undo counterclockwise anticlockwise"),

@@ -93,11 +93,18 @@ def _encode(texts: list[str]) -> np.ndarray:
     import torch
 
     model, tokenizer = _model()
-    # A token has at least one character, most have more: text beyond this cannot reach the model anyway.
-    encodings = tokenizer.encode_batch([text[: MAX_TOKENS * 16] for text in texts])
+    with torch.inference_mode():
+        # A token has at least one character, most have more: text beyond this cannot reach the model anyway.
+        return encode(model, tokenizer, [text[: MAX_TOKENS * 16] for text in texts]).numpy()
+
+
+def encode(model: torch.nn.Module, tokenizer: Tokenizer, texts: list[str]) -> torch.Tensor:
+    """float32 [len(texts), 384], rows of length 1: the mean of the tokens' vectors, normalised."""
+    import torch
+
+    encodings = tokenizer.encode_batch(texts)
     ids = torch.tensor([encoding.ids for encoding in encodings])
     mask = torch.tensor([encoding.attention_mask for encoding in encodings])
-    with torch.inference_mode():
-        hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
-        mean = (hidden * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
-        return torch.nn.functional.normalize(mean, dim=-1).numpy()
+    hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
+    mean = (hidden * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
+    return torch.nn.functional.normalize(mean, dim=-1)

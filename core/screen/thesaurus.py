@@ -12,15 +12,7 @@ from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
-from core.screen.lexical import (
-    DOING_VERBS,
-    FUNCTION_WORDS,
-    LEADING_VERBS,
-    MAKING_VERBS,
-    STARTING_VERBS,
-    stem,
-    words,
-)
+from core.screen.lexical import DOING_VERBS, FUNCTION_WORDS, LEADING_VERBS, MAKING_VERBS, stem, words
 from core.screen.places import Place
 
 _FILE = Path(__file__).with_name("thesaurus.txt")
@@ -228,8 +220,7 @@ def makings(text: str) -> frozenset[int]:
 def _deeds(listed: tuple[str, ...], matches: list[_Match]) -> list[_Match]:
     if listed and listed[0] in _stems_of(MAKING_VERBS):
         return []
-    leads = _leads(listed) and listed[0] not in _stems_of(STARTING_VERBS)
-    return [match for match in matches if 0 in match.places and not (len(match.places) == 1 and leads)]
+    return [match for match in matches if 0 in match.places and not (len(match.places) == 1 and _leads(listed))]
 
 
 def _leads(listed: tuple[str, ...]) -> bool:

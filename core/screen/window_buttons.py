@@ -19,7 +19,10 @@ SURE = 0.95
 
 
 def window_buttons(pixels: np.ndarray, icons: Sequence[Element]) -> list[Element]:
-    """The icons, those of them named that are a window's buttons. ``pixels``: RGB uint8 [H, W, 3], boxes in them."""
+    """The icons, those of them named that are a window's buttons. ``pixels``: RGB uint8 [H, W, 3], boxes in them.
+
+    Windows stand anywhere, so three such discs side by side are taken for the buttons of one wherever they are.
+    """
     lights: dict[int, list[int]] = {0: [], 1: [], 2: []}
     for i, icon in enumerate(icons):
         if not icon.text and abs(icon.box.width - icon.box.height) <= ALIKE * icon.box.width:

@@ -31,6 +31,7 @@ PARAPHRASES = Path(__file__).with_name("paraphrases.txt")
 HELD_OUT = 10
 """Every so many-th screen is not trained on."""
 RANK = 16
+# With alpha equal to the rank the changes are up @ down, not scaled.
 LORA = LoraConfig(r=RANK, lora_alpha=RANK, lora_dropout=0.1, target_modules=["query", "key", "value", "dense"])
 TEMPERATURE = 0.05
 SCREENS = 6
@@ -66,24 +67,15 @@ def read_screens(path: Path = PARAPHRASES) -> list[list[Asked]]:
     return screens
 
 
-def encode(model: torch.nn.Module, tokenizer: Tokenizer, texts: list[str]) -> torch.Tensor:
-    """float32 [len(texts), 384], rows of length 1, as core.screen.sentences has them."""
-    encodings = tokenizer.encode_batch(texts)
-    ids = torch.tensor([encoding.ids for encoding in encodings])
-    mask = torch.tensor([encoding.attention_mask for encoding in encodings])
-    hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
-    return functional.normalize((hidden * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True), dim=-1)
-
-
 @torch.inference_mode()
 def measure(model: torch.nn.Module, tokenizer: Tokenizer, screens: list[list[Asked]]) -> dict[str, float]:
     """How often a way to ask is nearest to its own label among its screen's, and among its five nearest, 0..1."""
     model.eval()
     first = five = count = 0
     for screen in screens:
-        labels = encode(model, tokenizer, [asked.label for asked in screen])
+        labels = sentences.encode(model, tokenizer, [asked.label for asked in screen])
         for i, asked in enumerate(screen):
-            for row in encode(model, tokenizer, list(asked.ways)) @ labels.T:
+            for row in sentences.encode(model, tokenizer, list(asked.ways)) @ labels.T:
                 rank = int((row > row[i]).sum())
                 first, five, count = first + (rank == 0), five + (rank < 5), count + 1
     return {"ways": count, "top-1": first / count, "top-5": five / count}
@@ -111,13 +103,22 @@ def batch_loss(
     names = [label.casefold() for label in labels]
     same = torch.tensor([[a == b for b in names] for a in names]) & ~torch.eye(len(names), dtype=torch.bool)
     pairs = phrase_pairs(dice)
-    vectors = encode(model, tokenizer, [*ways, *labels, *(one for one, _ in pairs), *(other for _, other in pairs)])
+    vectors = sentences.encode(
+        model, tokenizer, [*ways, *labels, *(one for one, _ in pairs), *(other for _, other in pairs)]
+    )
     asked, named, one, other = vectors.split([len(ways), len(labels), len(pairs), len(pairs)])
     truth = torch.arange(len(ways))
     near = (asked @ named.T / TEMPERATURE).masked_fill(same, -1e4)
     own = near.masked_fill(of[:, None] != of[None, :], -1e4)
     loss = functional.cross_entropy(near, truth) + OWN_SCREEN * functional.cross_entropy(own, truth)
-    return loss + functional.cross_entropy(one @ other.T / TEMPERATURE, torch.arange(len(pairs)))
+    # A phrase may stand in several meanings; it is not told from itself.
+    told = [phrase for phrase, _ in pairs]
+    twice = torch.tensor([[a == b for _, b in pairs] for a in told]) | torch.tensor(
+        [[a == b for b in told] for a in told]
+    )
+    twice &= ~torch.eye(len(pairs), dtype=torch.bool)
+    alike = (one @ other.T / TEMPERATURE).masked_fill(twice, -1e4)
+    return loss + functional.cross_entropy(alike, torch.arange(len(pairs)))
 
 
 def train(epochs: int, rate: float, seed: int) -> tuple[dict[str, torch.Tensor], dict]:
@@ -149,7 +150,14 @@ def train(epochs: int, rate: float, seed: int) -> tuple[dict[str, torch.Tensor],
             losses.append(loss.item())
         after = measure(model, tokenizer, unseen)
         print(f"epoch {epoch + 1}: loss {sum(losses) / len(losses):.3f}, unseen screens {after}", flush=True)
-    figures = {"labels": sum(map(len, seen)), "before": before, "after": after, "seconds": time.perf_counter() - begun}
+    figures = {
+        "screens": len(screens),
+        "labels": sum(map(len, screens)),
+        "unseen screens": len(unseen),
+        "before": before,
+        "after": after,
+    }
+    figures["minutes"] = (time.perf_counter() - begun) / 60
     return changes(model), figures
 
 
@@ -170,6 +178,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    if arguments.epochs < 1 or not 0 < arguments.rate < 1:
+        parser.error("--epochs must be at least 1, --rate between 0 and 1")
     weights, figures = train(arguments.epochs, arguments.rate, arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     save_file(weights, arguments.out / sentences.ADAPTER.name)
