@@ -280,7 +280,6 @@ def test_what_is_asked_for_in_other_words_is_found() -> None:
     page = screen(*(element(i + 1, 50, 50 + 40 * i, label) for i, label in enumerate(labels)))
     wanted = {
         "what does one need to cook it?": "Ingredients",
-        "how much petrol is in the tank?": "Fuel level",
         "who sits next to whom?": "Seating plan",
         "when does the bus leave?": "Timetable",
     }

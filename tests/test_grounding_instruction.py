@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.screen import sentences, thesaurus
-from core.screen.glossary import in_english, is_foreign
+from core.screen.glossary import deed_and_object, in_english, is_foreign
 from core.screen.instruction import read_instruction
 from core.screen.lexical import alike, opposed, ways, words
 
@@ -229,6 +229,24 @@ def test_english_and_the_unknown_are_left_alone(instruction: str) -> None:
 def test_any_text_can_be_put_in_english(text: str) -> None:
     assert isinstance(is_foreign(text), bool)
     assert in_english(text) or not text
+
+
+@pytest.mark.parametrize(
+    ("text", "deed", "thing"),
+    [
+        ("Den Stand des Stromzählers bearbeiten", "edit", "Den Stand des Stromzählers"),
+        ("Foto hochladen", "upload", "Foto"),
+        ("删除会议记录", "delete", "会议记录"),
+        ("把《旧城面馆》加入购物车", "add to cart", "《旧城面馆》"),
+    ],
+)
+def test_what_is_done_to_what_is_read_in_other_languages(text: str, deed: str, thing: str) -> None:
+    assert deed_and_object(text) == (deed, thing)
+
+
+def test_what_is_to_be_done_comes_first_in_english() -> None:
+    assert in_english("Zählerstand bearbeiten") == "edit meter reading"
+    assert deed_and_object("Kontakt") is None
 
 
 def test_a_german_infinitive_says_that_it_is_german() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -35,6 +36,9 @@ _LETTER_ICONS = {
     "≡": "menu", "☰": "menu", "@": "at sign", "#": "hash", "$": "dollar", "€": "euro", "▼": "caret down",
     "▾": "caret down", "v": "chevron down", "^": "chevron up", "♥": "heart", "♡": "heart", "★": "star", "☆": "star",
 }  # fmt: skip
+
+
+_LATIN = re.compile(r"[A-Za-z]{2}")
 
 
 class DescribedScreen:
@@ -85,9 +89,9 @@ class DescribedScreen:
 
     @cached_property
     def text_vectors(self) -> np.ndarray:
-        """[elements, 384]: the meaning of what each element says, zeros where it says nothing."""
+        """[elements, 384]: the meaning of what each element says, zeros where the encoder reads nothing of it."""
         vectors = sentences.embed(self.meant)
-        vectors[[not words(text) for text in self.says]] = 0.0
+        vectors[[not _LATIN.search(text) for text in self.meant]] = 0.0
         return vectors * self.trust[:, None]
 
     @cached_property

@@ -13,6 +13,7 @@ from pathlib import Path
 _FILE = Path(__file__).with_name("glossary.txt")
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+")
 _PIECE = re.compile(rf"{_IDEOGRAPHS.pattern}|[^\W\u3040-\u30ff\u3400-\u9fff]+")
+_PARTICLES = str.maketrans(dict.fromkeys("把将给在从的了我请", " "))
 _REACH = 3
 """The parts of a phrase ("melde ... an") follow one another within so many words."""
 _GRAMMAR = frozenset(
@@ -39,9 +40,31 @@ def is_foreign(text: str) -> bool:
 def in_english(text: str) -> str:
     """What is known of the text in English, in the order of its words; the text itself where nothing is.
 
-    Words that are not known are left out: they would only stand in the way of those that are.
+    Words that are not known are left out: they would only stand in the way of those that are. What is to be done comes
+    first, as in English.
     """
-    return " ".join(_found(_pieces(text))) or text
+    found = _found(_pieces(text))
+    if len(found) > 1 and found[-1] in _deeds() and found[0] not in _deeds():
+        found = [found[-1], *found[:-1]]
+    return " ".join(found) or text
+
+
+def deed_and_object(text: str) -> tuple[str, str] | None:
+    """What is to be done, in English, and the rest of the text as it stands: ("edit", "den Stand") for "den Stand
+    bearbeiten"; None where no word says it or nothing is left."""
+    spans = [match.span() for match in _PIECE.finditer(text)]
+    for start, end in dict.fromkeys([*spans[-1:], *spans]):
+        piece = text[start:end].casefold()
+        if _IDEOGRAPHS.match(piece):
+            words = [(at, word) for at, word in _words_of_run(piece) if _entries()[word][0][1] in _deeds()]
+            if words:
+                at, word = words[0]
+                rest = f"{text[: start + at]} {text[start + at + len(word) :]}"
+                return _entries()[word][0][1], rest.translate(_PARTICLES).strip()
+        elif (found := _in_words([piece])) and found[0] in _deeds():
+            rest = f"{text[:start]}{text[end:]}".strip()
+            return (found[0], rest) if rest else None
+    return None
 
 
 def _pieces(text: str) -> list[str]:
@@ -58,11 +81,16 @@ def _found(pieces: list[str]) -> list[str]:
 
 def _in_run(run: str) -> list[str]:
     """Words of a language without spaces, the longest first from the left."""
+    return [_entries()[word][0][1] for _, word in _words_of_run(run)]
+
+
+def _words_of_run(run: str) -> list[tuple[int, str]]:
+    """The known words of a run of ideographs, each with where it begins."""
     found, at = [], 0
     while at < len(run):
         length = next((n for n in range(min(8, len(run) - at), 0, -1) if run[at : at + n] in _entries()), 0)
         if length:
-            found.append(_entries()[run[at : at + length]][0][1])
+            found.append((at, run[at : at + length]))
         at += length or 1
     return found
 
@@ -96,6 +124,13 @@ def _lines() -> list[tuple[str, str]]:
             english, words = line.split(":", 1)
             pairs += [(english, word.casefold().replace("'", "*").replace("-", "*")) for word in words.split()]
     return pairs
+
+
+@cache
+def _deeds() -> frozenset[str]:
+    """What is to be done, in English: the file's first section."""
+    section = _FILE.read_text(encoding="utf-8").split("# What to do")[1].split("\n# ")[0]
+    return frozenset(line.split(":", 1)[0] for line in section.splitlines() if ":" in line)
 
 
 @cache

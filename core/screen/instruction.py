@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from core.screen.glossary import is_foreign
+from core.screen.glossary import deed_and_object, is_foreign
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, MAKING_VERBS, words
 from core.screen.places import Place, take_place
 
@@ -27,7 +27,8 @@ _POINTING = (
     r"follow(?=.*\blink\b)|"
     "haz clic en|clic en|pulsa|toca|selecciona|elige|"
     "cliquez sur|cliquer sur|clique sur|clique dans|appuie sur|appuyez sur|sélectionne|choisis|"
-    "klicke auf|klick auf|klicke in|klick in|klicken sie auf|tippe auf|tippen sie auf|wähle|drücke|drück auf"
+    "klicke auf|klick auf|klicke in|klick in|wechsle zum|wechsle zur|wechsle zu|gehe zum|gehe zur|gehe zu|"
+    "klicken sie auf|tippe auf|tippen sie auf|wähle|drücke|drück auf"
 )
 # Those of them that do stand on controls: "Select all", "Choose file".
 _NAMING_TOO = ("select", "choose", "pick", "activate", "locate", "move to", "push")
@@ -68,6 +69,11 @@ _CONTAINERS = frozenset(
 _ENTRIES = frozenset(
     "post message mail email photo picture image video clip song track file item product article entry note task event "
     "row line card conversation chat comment wrote said posted sent written".split()
+)
+_ENTRY_OF = re.compile(
+    r"\b(profile|details|page|folder|channel|contact|album|story|post|message|mail|email|photo|picture|image|video|clip|"
+    r"song|track|file|item|product|article|entry|note|task|event|conversation|chat|thread|comment) "
+    r"(?:of|with|by|about|from|called|named|titled)\b"
 )
 ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.
@@ -202,7 +208,7 @@ def read_instruction(text: str) -> Instruction:
     roles = frozenset({_ROLE_WORDS[sort.lower()]}) if sort else _roles(text, typing)
     ordinal, text = _take_ordinal(text, quotes)
     quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
-    whole = [_term(text, after_verb=pointing is not None)]
+    whole = [_told_apart(_term(text, after_verb=pointing is not None), text)]
     if arranged := _ARRANGING.match(text.lower()):
         whole.append(_term(text[arranged.end() :], named=True))
     if pointing and pointing[1].lower() in _NAMING_TOO:
@@ -292,7 +298,7 @@ def _term(name: str, named: bool = False, after_verb: bool = False) -> Term:
     capitals = {
         folded
         for word in shown[0 if named or after_verb else 1 :]
-        if (word[:1].isupper() and word.split("'")[0] != "I") or any(character.isdigit() for character in word)
+        if (word[:1].isupper() and word != "I") or any(character.isdigit() for character in word)
         for folded in words(word)
     }
     title_case = len(capitals) >= max(3, len(words(name)) - 1) and not any(w[:1].islower() for w in shown)
@@ -321,6 +327,13 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
     return 1.0
 
 
+def _told_apart(term: Term, text: str) -> Term:
+    """The term, where "the profile of Anna" is told by whose it is: what is of somebody counts as an entry does."""
+    entries = {match[1] for match in _ENTRY_OF.finditer(text.lower())}
+    weights = (min(w, ENTRY) if word in entries else w for word, w in zip(term.words, term.weights, strict=True))
+    return Term(term.words, tuple(weights), term.whole)
+
+
 def _anchor(name: str) -> Term:
     """The name of what the target belongs to: "the post about asparagus" is told by the last word."""
     term = _term(name)
@@ -343,6 +356,9 @@ def _relations(text: str) -> list[Relation]:
         readings = [("below", rest, text[match.start("title") : match.end("title")], "")]
     if not readings:
         readings = _soft_readings(text, lowered)
+        told = deed_and_object(text) if is_foreign(text) else None
+        if told and (told[0].startswith("turn ") or told[0].split()[0] not in LEADING_VERBS):
+            readings.append(("of", *told, "known"))
     relations = []
     for side, head, anchor, deed in readings:
         relation = Relation(side, _term(head), _anchor(anchor), deed)
