@@ -37,7 +37,7 @@ WEIGHTS = {
     "relation": 3.3,
     "ordinal": 7.0,
     "clickable": 0.6,
-    "control": 0.5,
+    "control": 0.9,
     "long": -1.3,
     "lacks the name": -4.5,
     "labels another": -2.5,

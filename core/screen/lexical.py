@@ -17,7 +17,7 @@ _LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "
 FUNCTION_WORDS = frozenset(
     "a an the this that these those my your our their his her its it me i you we to of in on at for from with by and "
     "or as is are be so into onto up there here which where what please then just "
-    "der die das den dem des im am vom beim von bei mit "
+    "der die das den dem des am vom beim von bei mit "
     "ein eine einen mein meine meinen diese dieser auf zu zum zur und für mich "
     "le la les un une des du de mon ma mes ce cette sur dans et el los las mi mis esta este "
     "的 了 我 把 在 个 这 一".split()

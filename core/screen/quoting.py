@@ -88,8 +88,8 @@ def _none(reason: str) -> Quotes:
 def _fits(shown: list[Element], question: str, asked: list[str]) -> np.ndarray:
     """float [elements]: how well each text bears on the question, 0..1."""
     content = [word for word in asked if word not in _QUESTION_WORDS] or asked
-    vector = sentences.embed([question])[0]
-    cosines = sentences.embed([element.text for element in shown]) @ vector
+    vector = sentences.embed([question], adapted=False)[0]
+    cosines = sentences.embed([element.text for element in shown], adapted=False) @ vector
     meanings = {number for word in content for number in thesaurus.of_text(word)} | set(thesaurus.of_text(question))
     fits = np.zeros(len(shown))
     for i, element in enumerate(shown):

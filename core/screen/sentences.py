@@ -28,7 +28,7 @@ BATCH = 32
 CACHED_TEXTS = 8192  # 1.5 kB each
 
 _lock = threading.Lock()
-_vectors: OrderedDict[str, np.ndarray] = OrderedDict()
+_vectors: OrderedDict[tuple[bool, str], np.ndarray] = OrderedDict()
 
 
 def load(adapted: bool = True) -> tuple[BertModel, Tokenizer]:
@@ -60,9 +60,9 @@ def _adapt(model: BertModel, changes: dict[str, torch.Tensor]) -> None:
 
 
 @cache
-def _model() -> tuple[BertModel, Tokenizer]:
+def _model(adapted: bool) -> tuple[BertModel, Tokenizer]:
     """Loaded at the first text, once."""
-    return load()
+    return load(adapted)
 
 
 def warm_up() -> None:
@@ -70,29 +70,32 @@ def warm_up() -> None:
     embed(["ready"])
 
 
-def embed(texts: Sequence[str]) -> np.ndarray:
-    """float32 [len(texts), 384], rows of length 1. Recent vectors are remembered. Several threads may call."""
+def embed(texts: Sequence[str], adapted: bool = True) -> np.ndarray:
+    """float32 [len(texts), 384], rows of length 1. Recent vectors are remembered. Several threads may call.
+
+    ``adapted`` to what people call the things of an interface; running text is better compared without.
+    """
     if not texts:
         return np.zeros((0, DIMENSIONS), np.float32)
     with _lock:
-        known = {text: _vectors[text] for text in texts if text in _vectors}
+        known = {text: _vectors[adapted, text] for text in texts if (adapted, text) in _vectors}
         # Texts of like length share a batch, so that little is padded.
         new = sorted({text for text in texts if text not in known}, key=lambda text: (len(text), text))
         for start in range(0, len(new), BATCH):
             batch = new[start : start + BATCH]
-            known.update(zip(batch, _encode(batch), strict=True))
-        _vectors.update(known)
-        for text in known:
-            _vectors.move_to_end(text)
+            known.update(zip(batch, _encode(batch, adapted), strict=True))
+        for text, vector in known.items():
+            _vectors[adapted, text] = vector
+            _vectors.move_to_end((adapted, text))
         while len(_vectors) > CACHED_TEXTS:
             _vectors.popitem(last=False)
     return np.stack([known[text] for text in texts])
 
 
-def _encode(texts: list[str]) -> np.ndarray:
+def _encode(texts: list[str], adapted: bool) -> np.ndarray:
     import torch
 
-    model, tokenizer = _model()
+    model, tokenizer = _model(adapted)
     with torch.inference_mode():
         # A token has at least one character, most have more: text beyond this cannot reach the model anyway.
         return encode(model, tokenizer, [text[: MAX_TOKENS * 16] for text in texts]).numpy()
