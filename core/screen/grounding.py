@@ -2,8 +2,8 @@
 
 Every element is compared with the instruction (``core.screen.evidence``); the evidence is summed with fixed weights,
 and a softmax over the elements turns the sums into confidences. This is a conditional logit model (McFadden 1974).
-The weights are set by hand. Weights fitted by maximum likelihood to some 570 instructions on other screens came out
-much the same, and chose no better on screens that the fit had not seen.
+The weights are set by hand. Weights fitted by maximum likelihood to a thousand instructions on development screens
+came out much the same, and chose hardly better on screens that the fit had not seen.
 """
 
 from __future__ import annotations
