@@ -174,6 +174,14 @@ def test_what_belongs_to_a_thing_is_meant_and_not_the_thing() -> None:
     assert best(ground(table, "open the Swisscom Invoice")) == 1
 
 
+def test_whose_thing_it_is_tells_more_than_what_it_is() -> None:
+    page = screen(
+        element(1, 20, 100, "Profile"), element(2, 400, 300, "Museum of Small Boats"), element(3, 20, 140, "Details")
+    )
+    assert best(ground(page, "Open the profile of Museum of Small Boats")) == 2
+    assert best(ground(page, "Open the details of the boats")) == 3
+
+
 def test_most_things_are_changed_by_a_click_on_themselves() -> None:
     page = screen(
         element(1, 100, 100, "Sort order"), element(2, 100, 700, kind="icon", icon="edit"),

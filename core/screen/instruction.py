@@ -71,9 +71,8 @@ _ENTRIES = frozenset(
     "row line card conversation chat comment wrote said posted sent written".split()
 )
 _ENTRY_OF = re.compile(
-    r"\b(profile|details|page|folder|channel|contact|album|story|post|message|mail|email|photo|picture|image|video|clip|"
-    r"song|track|file|item|product|article|entry|note|task|event|conversation|chat|thread|comment) "
-    r"(?:of|with|by|about|from|called|named|titled)\b"
+    r"\b(profile|folder|channel|album|story|post|message|mail|email|video|clip|song|track|file|item|product|article|"
+    r"entry|note|task|event|conversation|chat|thread) (?:of|with|by|about|from|called|named|titled)\b"
 )
 ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.
@@ -328,8 +327,9 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
 
 
 def _told_apart(term: Term, text: str) -> Term:
-    """The term, where "the profile of Anna" is told by whose it is: what is of somebody counts as an entry does."""
-    entries = {match[1] for match in _ENTRY_OF.finditer(text.lower())}
+    """The term, where "the profile of Anna" is told by whose it is: what is of somebody counts as an entry does. With a
+    capital ("Details of the order") it rather stands there."""
+    entries = {match[1] for match in _ENTRY_OF.finditer(text)}
     weights = (min(w, ENTRY) if word in entries else w for word, w in zip(term.words, term.weights, strict=True))
     return Term(term.words, tuple(weights), term.whole)
 
@@ -338,7 +338,7 @@ def _anchor(name: str) -> Term:
     """The name of what the target belongs to: "the post about asparagus" is told by the last word."""
     term = _term(name)
     told = [
-        min(weight, ENTRY if word in _ENTRIES else FUNCTION if word == "about" else weight)
+        min(weight, ENTRY if word in _ENTRIES and weight <= 1.0 else FUNCTION if word == "about" else weight)
         for word, weight in zip(term.words, term.weights, strict=True)
     ]
     return Term(term.words, tuple(told)) if max(told, default=0.0) > ENTRY else term
@@ -371,10 +371,13 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
     """Readings as "something of the anchor"."""
     if match := _SETTING.match(lowered):
         return [("near", text[match.start("value") :], text[match.start("thing") : match.end("thing")], "shown")]
+    entries = {match[1] for match in _ENTRY_OF.finditer(text)}
     readings: list[tuple[Side, str, str, Deed]] = [
         ("of", text[: match.start()], text[match.end() :], "")
         for match in _SOFT.finditer(lowered)
-        if not set(words(text[: match.start()])) <= LEADING_VERBS  # "Go to Desktop" asks for no "Go"
+        # "Go to Desktop" asks for no "Go", "the profile of Anna" for no "profile"
+        if not (head := set(words(text[: match.start()]))) <= LEADING_VERBS
+        and not (head & entries and head <= LEADING_VERBS | FUNCTION_WORDS | entries)
     ]
     if match := _EXPLAINING.match(lowered):
         readings.append(("of", "info", text[match.start("thing") : match.end("thing")], ""))
