@@ -56,11 +56,10 @@ def deed_and_object(text: str) -> tuple[str, str] | None:
     for start, end in dict.fromkeys([*spans[-1:], *spans]):
         piece = text[start:end].casefold()
         if _IDEOGRAPHS.match(piece):
-            words = [(at, word) for at, word in _words_of_run(piece) if _entries()[word][0][1] in _deeds()]
-            if words:
-                at, word = words[0]
-                rest = f"{text[: start + at]} {text[start + at + len(word) :]}"
-                return _entries()[word][0][1], rest.translate(_PARTICLES).strip()
+            for at, word, english in _in_run(piece):
+                if english in _deeds():
+                    rest = f"{text[: start + at]} {text[start + at + len(word) :]}".translate(_PARTICLES).strip()
+                    return (english, rest) if rest else None
         elif (found := _in_words([piece])) and found[0] in _deeds():
             rest = f"{text[:start]}{text[end:]}".strip()
             return (found[0], rest) if rest else None
@@ -75,22 +74,22 @@ def _pieces(text: str) -> list[str]:
 def _found(pieces: list[str]) -> list[str]:
     found: list[str] = []
     for at, piece in enumerate(pieces):
-        found += _in_run(piece) if _IDEOGRAPHS.match(piece) else _in_words(pieces[at : at + 3 * _REACH])
+        if _IDEOGRAPHS.match(piece):
+            found += [english for _, _, english in _in_run(piece)]
+        else:
+            found += _in_words(pieces[at : at + 3 * _REACH])
     return found
 
 
-def _in_run(run: str) -> list[str]:
-    """Words of a language without spaces, the longest first from the left."""
-    return [_entries()[word][0][1] for _, word in _words_of_run(run)]
-
-
-def _words_of_run(run: str) -> list[tuple[int, str]]:
-    """The known words of a run of ideographs, each with where it begins."""
+def _in_run(run: str) -> list[tuple[int, str, str]]:
+    """The known words of a run without spaces, the longest first from the left: where each begins, itself, and what it
+    means."""
     found, at = [], 0
     while at < len(run):
         length = next((n for n in range(min(8, len(run) - at), 0, -1) if run[at : at + n] in _entries()), 0)
         if length:
-            found.append((at, run[at : at + length]))
+            word = run[at : at + length]
+            found.append((at, word, _entries()[word][0][1]))
         at += length or 1
     return found
 

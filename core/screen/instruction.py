@@ -65,14 +65,15 @@ _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
     "buttons icons links corner side list view button one control element".split()
 )
-# What an entry of a list is, or how it came about: it tells less of which one than the other words do.
-_ENTRIES = frozenset(
-    "post message mail email photo picture image video clip song track file item product article entry note task event "
-    "row line card conversation chat comment wrote said posted sent written".split()
+_LISTED = (
+    "post message mail email video clip song track file item product article entry note task event conversation chat"
 )
+# What an entry of a list is, or how it came about: it tells less of which one than the other words do.
+_ENTRIES = frozenset(f"{_LISTED} photo picture image row line card comment wrote said posted sent written".split())
+# What is somebody's or about something, and told by that.
 _ENTRY_OF = re.compile(
-    r"\b(profile|folder|channel|album|story|post|message|mail|email|video|clip|song|track|file|item|product|article|"
-    r"entry|note|task|event|conversation|chat|thread) (?:of|with|by|about|from|called|named|titled)\b"
+    rf"\b({'|'.join(_LISTED.split())}|profile|folder|channel|album|story|thread) "
+    r"(?:of|with|by|about|from|called|named|titled)\b"
 )
 ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.
@@ -328,8 +329,8 @@ def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
 
 def _told_apart(term: Term, text: str) -> Term:
     """The term, where "the profile of Anna" is told by whose it is: what is of somebody counts as an entry does. With a
-    capital ("Details of the order") it rather stands there."""
-    entries = {match[1] for match in _ENTRY_OF.finditer(text)}
+    capital ("the Profile of the group") it rather stands there."""
+    entries = set(_ENTRY_OF.findall(text))
     weights = (min(w, ENTRY) if word in entries else w for word, w in zip(term.words, term.weights, strict=True))
     return Term(term.words, tuple(weights), term.whole)
 
@@ -371,7 +372,7 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
     """Readings as "something of the anchor"."""
     if match := _SETTING.match(lowered):
         return [("near", text[match.start("value") :], text[match.start("thing") : match.end("thing")], "shown")]
-    entries = {match[1] for match in _ENTRY_OF.finditer(text)}
+    entries = set(_ENTRY_OF.findall(text))
     readings: list[tuple[Side, str, str, Deed]] = [
         ("of", text[: match.start()], text[match.end() :], "")
         for match in _SOFT.finditer(lowered)

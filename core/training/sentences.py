@@ -112,10 +112,7 @@ def batch_loss(
     own = near.masked_fill(of[:, None] != of[None, :], -1e4)
     loss = functional.cross_entropy(near, truth) + OWN_SCREEN * functional.cross_entropy(own, truth)
     # A phrase may stand in several meanings; it is not told from itself.
-    told = [phrase for phrase, _ in pairs]
-    twice = torch.tensor([[a == b for _, b in pairs] for a in told]) | torch.tensor(
-        [[a == b for b in told] for a in told]
-    )
+    twice = torch.tensor([[phrase in pair for pair in pairs] for phrase, _ in pairs])
     twice &= ~torch.eye(len(pairs), dtype=torch.bool)
     alike = (one @ other.T / TEMPERATURE).masked_fill(twice, -1e4)
     return loss + functional.cross_entropy(alike, torch.arange(len(pairs)))
@@ -156,8 +153,8 @@ def train(epochs: int, rate: float, seed: int) -> tuple[dict[str, torch.Tensor],
         "unseen screens": len(unseen),
         "before": before,
         "after": after,
+        "minutes": (time.perf_counter() - begun) / 60,
     }
-    figures["minutes"] = (time.perf_counter() - begun) / 60
     return changes(model), figures
 
 
