@@ -78,6 +78,7 @@ class DescribedScreen:
             ],
             np.float32,
         )
+        self.unread = np.array([not _LATIN.search(text) for text in self.meant], bool)
         kinds = {element.id: element.kind for element in elements}
         self.labelling = {label.text.id for id, label in self.labels.items() if kinds[id] not in ("icon", "image")}
         self.icons = [_guesses(element) or _inside(element, elements) for element in elements]
@@ -91,7 +92,7 @@ class DescribedScreen:
     def text_vectors(self) -> np.ndarray:
         """[elements, 384]: the meaning of what each element says, zeros where the encoder reads nothing of it."""
         vectors = sentences.embed(self.meant)
-        vectors[[not _LATIN.search(text) for text in self.meant]] = 0.0
+        vectors[self.unread] = 0.0
         return vectors * self.trust[:, None]
 
     @cached_property

@@ -60,6 +60,8 @@ SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
+SPELT = 0.8  # a likeness in meaning for each likeness in letters
+FUNCTION_SHARE = 0.1
 RUN = 0.55  # how well a longer text bears a name that stands in it word by word
 UNLIKE, UNLIKE_ICON = 0.1, 0.3  # likenesses up to these, weighted with how sure text and icon are, say nothing
 BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
@@ -171,10 +173,14 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     if words(sentence):
         asked = sentences.embed([sentence])[0]
         values["sentence"][:] = _beyond(UNLIKE, known.text_vectors @ asked)
+        # Of numbers and scripts that the encoder does not read, the letters have to tell.
+        values["sentence"][known.unread] = SPELT * values["both"][known.unread]
         values["icon sentence"][:] = _beyond(UNLIKE_ICON, known.icon_vectors @ asked)
     # What a button says tells more than the icon beside it, and the two together no more than one of them.
     lettered = known.bareness
     values["icon sentence"] *= lettered
+    if instruction.foreign:
+        _weigh_unknown(known, values, term, instruction.unknown)
     bearing = np.array([any(word in listed for word in marked) for listed in known.words])
     by_label = np.array([any(word in listed for word in marked) for listed in known.label_words])
     if bearing.any():
@@ -230,6 +236,19 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     if instruction.place != (None, None):
         values["place"][:] = _place(values, closeness)
     return values
+
+
+def _weigh_unknown(known: DescribedScreen, values: Values, term: Term, unknown: frozenset[str]) -> None:
+    """Of words that could not be put in English, the letters have to tell, as much as they are of the name."""
+    weights = [weight for word, weight in zip(term.words, term.weights, strict=True) if word in unknown]
+    listed = [word for word in term.words if word in unknown]
+    share = sum(weights) / max(sum(term.weights), 1e-6)
+    if not listed or share < FUNCTION_SHARE:
+        return
+    spelt = np.array([np.prod(overlap(listed, weights, own)) for own in known.words], np.float32)
+    values["sentence"] *= 1 - share
+    values["icon sentence"] *= 1 - share
+    values["sentence"] += share * SPELT * spelt
 
 
 def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[tuple[str, ...], ...]) -> None:

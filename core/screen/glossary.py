@@ -7,33 +7,47 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+
+from core.screen.lexical import words
 
 _FILE = Path(__file__).with_name("glossary.txt")
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+")
 _PIECE = re.compile(rf"{_IDEOGRAPHS.pattern}|[^\W\u3040-\u30ff\u3400-\u9fff]+")
-_PARTICLES = str.maketrans(dict.fromkeys("把将给在从的了我请", " "))
+_OF = "的の"
+"""What stands before one of these in a run of ideographs only says whose the thing is."""
+GRAMMAR = "-"
+"""Stands in the file for the meaning of words that have none by themselves."""
+_ENGLISH = frozenset("the my your this that of and to for with show open click".split())
 _REACH = 3
 """The parts of a phrase ("melde ... an") follow one another within so many words."""
-_GRAMMAR = frozenset(
-    "der das den dem ein eine einen mein meine meinen mich mir dich dir sich bitte auf zu zum zur im "
-    "und für wie wird ist "
-    "le la les un une des du mon ma mes ce cette sur dans et est "
-    "el los las mi mis este esta con para por y lo gli il della del al o um minha meu".split()
-)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A word or phrase of the glossary in a text: where its parts stand, and what it means, "" for one of grammar."""
+
+    spans: tuple[tuple[int, int], ...]
+    english: str
 
 
 def is_foreign(text: str) -> bool:
     """Whether an instruction is in another language than English: in another script, with its grammar, or of words
     that the glossary knows alone."""
-    pieces = _pieces(text)
-    known = _found(pieces)
+    text = _normal(text)
+    pieces = [piece.casefold() for piece in _PIECE.findall(text)]
+    known = known_words(text)
+    telling = [found for found in known if found.english]
     other = any(not piece.isascii() and piece.isalpha() for piece in pieces)
-    grammar = sum(piece in _GRAMMAR for piece in pieces)
     # "Diagramm herunterladen": German puts what to do last.
-    infinitive = len(pieces) > 1 and pieces[-1].endswith(("en", "ern", "eln")) and bool(_in_words(pieces[-1:]))
-    return bool(known) and (other or grammar > 0 or infinitive or len(known) == len(pieces))
+    infinitive = len(pieces) > 1 and pieces[-1].endswith(("en", "ern", "eln")) and _in_words(pieces[-1:]) is not None
+    if not _ENGLISH.isdisjoint(pieces):
+        return False
+    grammar = len(known) - len(telling)
+    return grammar > 1 or bool(telling) and (other or grammar == 1 or infinitive or len(known) == len(pieces))
 
 
 @lru_cache(maxsize=4096)
@@ -43,42 +57,72 @@ def in_english(text: str) -> str:
     Words that are not known are left out: they would only stand in the way of those that are. What is to be done comes
     first, as in English.
     """
-    found = _found(_pieces(text))
-    if len(found) > 1 and found[-1] in _deeds() and found[0] not in _deeds():
-        found = [found[-1], *found[:-1]]
+    found = [known.english for known in _heads(_normal(text))]
+    deeds = [i for i, english in enumerate(found) if english in _deeds()]
+    if deeds and deeds[0] > 0:
+        deed = found.pop(deeds[-1] if deeds[-1] == len(found) - 1 else deeds[0])
+        found.insert(0, deed)
     return " ".join(found) or text
 
 
 def deed_and_object(text: str) -> tuple[str, str] | None:
     """What is to be done, in English, and the rest of the text as it stands: ("edit", "den Stand") for "den Stand
     bearbeiten"; None where no word says it or nothing is left."""
-    spans = [match.span() for match in _PIECE.finditer(text)]
-    for start, end in dict.fromkeys([*spans[-1:], *spans]):
-        piece = text[start:end].casefold()
-        if _IDEOGRAPHS.match(piece):
-            for at, word, english in _in_run(piece):
-                if english in _deeds():
-                    rest = f"{text[: start + at]} {text[start + at + len(word) :]}".translate(_PARTICLES).strip()
-                    return (english, rest) if rest else None
-        elif (found := _in_words([piece])) and found[0] in _deeds():
-            rest = f"{text[:start]}{text[end:]}".strip()
-            return (found[0], rest) if rest else None
+    text = _normal(text)
+    known = known_words(text)
+    deeds = [found for found in known if found.english in _deeds()]
+    if known[-1:] == deeds[-1:]:
+        deeds = deeds[-1:] + deeds
+    particles = [span for found in known if not found.english for span in found.spans if _IDEOGRAPHS.match(text[span[0]])]
+    for deed in deeds:
+        rest = text
+        for start, end in sorted([*deed.spans, *particles], reverse=True):
+            rest = f"{rest[:start]} {rest[end:]}"
+        if words(rest):
+            return deed.english, " ".join(rest.split())
     return None
 
 
-def _pieces(text: str) -> list[str]:
-    """The words of a text; a run of ideographs is one."""
-    return _PIECE.findall(unicodedata.normalize("NFKC", text).casefold().replace("'", " ").replace("’", " "))
+def translations(text: str) -> dict[str, str]:
+    """The folded words of a text that the glossary knows -> what they mean, "" for words of grammar."""
+    text = _normal(text)
+    return {
+        word: known.english for known in known_words(text) for start, end in known.spans for word in words(text[start:end])
+    }
 
 
-def _found(pieces: list[str]) -> list[str]:
-    found: list[str] = []
-    for at, piece in enumerate(pieces):
+@lru_cache(maxsize=4096)
+def known_words(text: str) -> tuple[Known, ...]:
+    """What the glossary knows of a text in Unicode's form NFKC, in the order of its words."""
+    pieces = [(match.group().casefold(), match.span()) for match in _PIECE.finditer(text)]
+    found: list[Known] = []
+    taken: set[int] = set()
+    for at, (piece, (start, _)) in enumerate(pieces):
         if _IDEOGRAPHS.match(piece):
-            found += [english for _, _, english in _in_run(piece)]
-        else:
-            found += _in_words(pieces[at : at + 3 * _REACH])
-    return found
+            found += [Known(((start + i, start + i + len(word)),), english) for i, word, english in _in_run(piece)]
+        elif at not in taken and (match := _in_words([piece for piece, _ in pieces[at : at + 3 * _REACH]])):
+            english, places = match
+            taken.update(at + place for place in places)
+            found.append(Known(tuple(pieces[at + place][1] for place in places), english))
+    return tuple(found)
+
+
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+def _heads(text: str) -> list[Known]:
+    """What is known and more than grammar, without what only says whose a thing is: of the loudness of the film, the
+    loudness."""
+    telling = [known for known in known_words(text) if known.english]
+    owners: set[Known] = set()
+    for run in _IDEOGRAPHS.finditer(text):
+        inside = [known for known in telling if run.start() <= known.spans[0][0] < run.end()]
+        of = max(text.rfind(sign, run.start(), run.end()) for sign in _OF)
+        things = [known for known in inside if known.english not in _deeds()]
+        if any(known.spans[0][0] > of for known in things):
+            owners |= {known for known in things if known.spans[0][0] < of}
+    return [known for known in telling if known not in owners]
 
 
 def _in_run(run: str) -> list[tuple[int, str, str]]:
@@ -94,24 +138,28 @@ def _in_run(run: str) -> list[tuple[int, str, str]]:
     return found
 
 
-def _in_words(pieces: list[str]) -> list[str]:
-    """What the first of the words begins, at most one."""
+def _in_words(pieces: Sequence[str]) -> tuple[str, list[int]] | None:
+    """What the first of the words begins, and which of them belong to it."""
     first = pieces[0]
-    for length in range(len(first), 1, -1):
+    for length in range(len(first), 0, -1):
         for parts, english in _entries().get(first[:length], ()):
-            if (length == len(first) or len(parts) > 1) and _follow(parts[1:], pieces[1:]):
-                return [english]
-    return [english for tail, english in _tails() if first.endswith(tail)][:1]
+            if length == len(first) or len(parts) > 1:
+                places = _follow(parts[1:], pieces)
+                if places is not None:
+                    return english, places
+    return next(((english, [0]) for tail, english in _tails() if first.endswith(tail)), None)
 
 
-def _follow(parts: tuple[str, ...], pieces: list[str]) -> bool:
-    for part in parts:
-        if part:
-            at = next((i for i, piece in enumerate(pieces[:_REACH]) if piece.startswith(part)), None)
-            if at is None:
-                return False
-            pieces = pieces[at + 1 :]
-    return True
+def _follow(parts: Sequence[str], pieces: Sequence[str]) -> list[int] | None:
+    """Which of the words, the first included, are those that begin with the parts; None where one is missing."""
+    places = [0]
+    for part in filter(None, parts):
+        reach = range(places[-1] + 1, min(places[-1] + 1 + _REACH, len(pieces)))
+        at = next((i for i in reach if pieces[i].startswith(part)), None)
+        if at is None:
+            return None
+        places.append(at)
+    return places
 
 
 @cache
@@ -120,8 +168,9 @@ def _lines() -> list[tuple[str, str]]:
     pairs = []
     for line in _FILE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            english, words = line.split(":", 1)
-            pairs += [(english, word.casefold().replace("'", "*").replace("-", "*")) for word in words.split()]
+            english, listed = line.split(":", 1)
+            english = "" if english == GRAMMAR else english
+            pairs += [(english, word.casefold().replace("'", "*").replace("-", "*")) for word in listed.split()]
     return pairs
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from core.screen.glossary import deed_and_object, is_foreign
+from core.screen.glossary import deed_and_object, is_foreign, translations
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, MAKING_VERBS, words
 from core.screen.places import Place, take_place
 
@@ -171,7 +172,7 @@ class Instruction:
     are readings of the target's name: what is quoted, else all of the sentence. ``roles`` are the sorts of control that
     may be meant, empty where none is named. ``place`` is the wished place on the screen. ``ordinal`` counts from 1 in
     reading order, -1 is the last. ``relations`` are readings as "head beside anchor". ``foreign``: in another language
-    than English.
+    than English; ``unknown`` are then those of its words that could not be put in English, often names.
     """
 
     sentence: str
@@ -182,6 +183,7 @@ class Instruction:
     ordinal: int | None
     relations: tuple[Relation, ...]
     foreign: bool
+    unknown: frozenset[str]
 
 
 @lru_cache(maxsize=256)
@@ -208,7 +210,8 @@ def read_instruction(text: str) -> Instruction:
     roles = frozenset({_ROLE_WORDS[sort.lower()]}) if sort else _roles(text, typing)
     ordinal, text = _take_ordinal(text, quotes)
     quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
-    whole = [_told_apart(_term(text, after_verb=pointing is not None), text)]
+    english = translations(text) if is_foreign(text) else None
+    whole = [_told_apart(_term(text, after_verb=pointing is not None, english=english), text)]
     if arranged := _ARRANGING.match(text.lower()):
         whole.append(_term(text[arranged.end() :], named=True))
     if pointing and pointing[1].lower() in _NAMING_TOO:
@@ -220,8 +223,9 @@ def read_instruction(text: str) -> Instruction:
         roles=roles,
         place=place,
         ordinal=ordinal,
-        relations=tuple(_relations(text)),
-        foreign=is_foreign(text),
+        relations=tuple(_relations(text, english)),
+        foreign=english is not None,
+        unknown=frozenset(words(text)) - english.keys() if english is not None else frozenset(),
     )
 
 
@@ -291,29 +295,39 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     return (ordinal or None), f"{text[: match.start()]}{text[match.end() :]}"
 
 
-def _term(name: str, named: bool = False, after_verb: bool = False) -> Term:
+def _term(
+    name: str, named: bool = False, after_verb: bool = False, english: Mapping[str, str] | None = None
+) -> Term:
     """Weigh the words of a name. Capitals and digits inside a sentence mark what stands on the screen ("Open the
-    Insert tab"); ``after_verb``, the name's own beginning is inside one ("Click" + "Show on map")."""
+    Insert tab"); ``after_verb``, the name's own beginning is inside one ("Click" + "Show on map"). ``english``: what
+    its words mean where they are of another language, in which capitals may say nothing."""
     shown = [word for word in re.findall(r"[^\s\"“”«»,.;:!?()]+", name)]
     capitals = {
         folded
         for word in shown[0 if named or after_verb else 1 :]
         if (word[:1].isupper() and word != "I") or any(character.isdigit() for character in word)
         for folded in words(word)
+        if english is None or (folded not in english and not _role_of(folded))
     }
     title_case = len(capitals) >= max(3, len(words(name)) - 1) and not any(w[:1].islower() for w in shown)
     listed = tuple(dict.fromkeys(words(name)))
     making = bool(listed) and listed[0] in MAKING_VERBS
     weights = tuple(
-        1.0 if making and w in _ROLE_WORDS else _weight(w, named, w in capitals and not title_case, i == 0)
+        1.0
+        if making and w in _ROLE_WORDS
+        else _weight(w, named, w in capitals and not title_case, i == 0, (english or {}).get(w))
         for i, w in enumerate(listed)
     )
     return Term(listed, weights, named)
 
 
-def _weight(word: str, named: bool, capital: bool, first: bool) -> float:
+def _weight(word: str, named: bool, capital: bool, first: bool, meaning: str | None = None) -> float:
     if named:
         return 1.0
+    if meaning == "":
+        return FUNCTION
+    if meaning in LEADING_VERBS:
+        return 0.3
     if capital:
         return 1.5
     if word in FUNCTION_WORDS:
@@ -335,9 +349,9 @@ def _told_apart(term: Term, text: str) -> Term:
     return Term(term.words, tuple(weights), term.whole)
 
 
-def _anchor(name: str) -> Term:
+def _anchor(name: str, english: Mapping[str, str] | None) -> Term:
     """The name of what the target belongs to: "the post about asparagus" is told by the last word."""
-    term = _term(name)
+    term = _term(name, english=english)
     told = [
         min(weight, ENTRY if word in _ENTRIES and weight <= 1.0 else FUNCTION if word == "about" else weight)
         for word, weight in zip(term.words, term.weights, strict=True)
@@ -345,7 +359,7 @@ def _anchor(name: str) -> Term:
     return Term(term.words, tuple(told)) if max(told, default=0.0) > ENTRY else term
 
 
-def _relations(text: str) -> list[Relation]:
+def _relations(text: str, english: Mapping[str, str] | None) -> list[Relation]:
     """Every reading of the text as "head, side, anchor"."""
     readings: list[tuple[Side, str, str, Deed]] = []
     lowered = text.lower()
@@ -357,12 +371,12 @@ def _relations(text: str) -> list[Relation]:
         readings = [("below", rest, text[match.start("title") : match.end("title")], "")]
     if not readings:
         readings = _soft_readings(text, lowered)
-        told = deed_and_object(text) if is_foreign(text) else None
+        told = deed_and_object(text) if english is not None else None
         if told and (told[0].startswith("turn ") or told[0].split()[0] not in LEADING_VERBS):
             readings.append(("of", *told, "known"))
     relations = []
     for side, head, anchor, deed in readings:
-        relation = Relation(side, _term(head), _anchor(anchor), deed)
+        relation = Relation(side, _term(head, english=english), _anchor(anchor, english), deed)
         if relation.head.words and relation.anchor:
             relations.append(relation)
     return relations

@@ -42,6 +42,8 @@ OWN_SCREEN = 0.5
 """What it counts to tell a label from those of its own screen only, beside telling it from all in the batch."""
 TO_ICON = 0.3
 """How often a phrase is paired with an icon's name rather than with another phrase."""
+TOGETHER = 80
+"""Texts that go through the network at once."""
 EPOCHS, RATE = 8, 1e-3
 
 
@@ -93,6 +95,18 @@ def phrase_pairs(dice: random.Random) -> list[tuple[str, str]]:
     return pairs
 
 
+def encode_sorted(model: torch.nn.Module, tokenizer: Tokenizer, texts: list[str]) -> torch.Tensor:
+    """As ``sentences.encode``, in less than half the time: texts of like length go together, so that little is padded,
+    and in bfloat16 where the processor has it."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    with torch.autocast("cpu", torch.bfloat16):
+        vectors = [
+            sentences.encode(model, tokenizer, [texts[i] for i in order[start : start + TOGETHER]])
+            for start in range(0, len(order), TOGETHER)
+        ]
+    return torch.cat(vectors).float()[torch.tensor(order).argsort()]
+
+
 def batch_loss(
     model: torch.nn.Module, tokenizer: Tokenizer, screens: list[list[Asked]], dice: random.Random
 ) -> torch.Tensor:
@@ -103,7 +117,7 @@ def batch_loss(
     names = [label.casefold() for label in labels]
     same = torch.tensor([[a == b for b in names] for a in names]) & ~torch.eye(len(names), dtype=torch.bool)
     pairs = phrase_pairs(dice)
-    vectors = sentences.encode(
+    vectors = encode_sorted(
         model, tokenizer, [*ways, *labels, *(one for one, _ in pairs), *(other for _, other in pairs)]
     )
     asked, named, one, other = vectors.split([len(ways), len(labels), len(pairs), len(pairs)])
