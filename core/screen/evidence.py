@@ -319,6 +319,9 @@ def _related(
     if instruction.roles or max(read.head.weights) <= NAMING:
         named = np.maximum(named, 0.8 * values["role"])
     like = _like_the_best(known, named) if read.side == "of" else []
+    for feature in ("icon", "icon sentence"):  # of icons that look alike none is more what is asked for
+        surest = (values[feature][like] / known.bareness[like]).max(initial=0.0)
+        values[feature][like] = surest * known.bareness[like]
     near = np.zeros(len(known.elements), np.float32)
     own: dict[int, float] = {}
     for j in np.flatnonzero(anchors >= 0.75 * anchors.max()):

@@ -76,6 +76,11 @@ _ENTRY_OF = re.compile(
     rf"\b({'|'.join(_LISTED.split())}|profile|folder|channel|album|story|thread) "
     r"(?:of|with|by|about|from|called|named|titled)\b"
 )
+# "the lesson Two greys", "order #41876"
+_ENTRY_NAMED = re.compile(
+    rf"\b({'|'.join(_LISTED.split())}|folder|channel|album|story|thread|lesson|episode|order|invoice|ticket|issue|tag|"
+    r"label|category|chapter|playlist|contact|customer|project|board|branch|city|station) (?=[#\d]|[A-Z](?!\w*:))"
+)
 ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.
 _IMPLIED: dict[Role, re.Pattern[str]] = {
@@ -83,11 +88,12 @@ _IMPLIED: dict[Role, re.Pattern[str]] = {
         r"(?:turn|switch|flip|toggle|enable|disable|activer|désactiver|activar|desactivar)\b|"
         r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|.*(?:开启|启用|停用|关掉)"
     ),
-    "checkbox": re.compile(r"(?:untick|tick|uncheck)\b|check\b(?! (?:for|out|in|on)\b)"),
+    "checkbox": re.compile(r"check\b(?! (?:for|out|in|on)\b)"),
 }
+_TICKING = re.compile(r"(?:untick|tick|uncheck)\b")
 # "box" and "bar" are a field only after these.
 _FIELD_BEFORE = {
-    "box": "search text input message combo check tick address email password edit".split(),
+    "box": "empty search text input message combo check tick address email password edit".split(),
     "bar": "search address url location".split(),
 }
 
@@ -106,12 +112,15 @@ _RELATIONS: tuple[tuple[Side, str], ...] = (
     ),
 )
 _HARD = re.compile("|".join(rf"(?P<{side}>\b(?:{pattern})\s+)" for side, pattern in _RELATIONS[:-1]))
-_SOFT = re.compile(rf"\b(?:{_RELATIONS[-1][1]})\s+")
+# "in" and "on" belong to the verb in "zoom in", "sign in", "turn on".
+_SOFT = re.compile(
+    rf"(?<!\bzoom )(?<!\bsign )(?<!\blog )(?<!\bturn )(?<!\bswitch )(?<!\bfill )\b(?:{_RELATIONS[-1][1]})\s+"
+)
 # Verbs that are often done to one of several rows or cards.
 _ACTING = re.compile(
     r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|"
     r"disable|check(?! (?:for|out|in|on|if|whether|how|what|when)\b)|uncheck|tick|untick|download|save|mark|share|"
-    r"like|play|rename|archive|expand|collapse|mute|silence|"
+    r"like|(?:start|begin) playing|play|rename|archive|expand|collapse|mute|silence|"
     r"follow|add|pin|star|close|hide|listen to|watch|send|copy|move|print|comment on|call|message|block|lock|"
     r"unlock|pause|stop|restart|buy|book|order|rate|report|duplicate|restore)\s+(?=\S)"
 )
@@ -248,6 +257,8 @@ def _role_of(word: str) -> Role | None:
 def _roles(text: str, typing: bool) -> frozenset[Role]:
     """What sort of control the words ask for. The last such word of the name counts: "the menu button" is a button."""
     lowered = re.sub(r"^(?:switch|go|jump|change|navigate|head) to ", "", text.lower())
+    if _TICKING.match(lowered):
+        return frozenset({"checkbox"})
     if words(lowered)[:1] and words(lowered)[0] in MAKING_VERBS:
         return frozenset()  # "insert an image" asks for no image
     hard = _HARD.search(lowered)
@@ -344,14 +355,15 @@ def _weight(word: str, named: bool, capital: bool, first: bool, meaning: str | N
 def _told_apart(term: Term, text: str) -> Term:
     """The term, where "the profile of Anna" is told by whose it is: what is of somebody counts as an entry does. With a
     capital ("the Profile of the group") it rather stands there."""
-    entries = set(_ENTRY_OF.findall(text))
+    entries = {*_ENTRY_OF.findall(text), *_ENTRY_NAMED.findall(text)}
     weights = (min(w, ENTRY) if word in entries else w for word, w in zip(term.words, term.weights, strict=True))
     return Term(term.words, tuple(weights), term.whole)
 
 
-def _anchor(name: str, english: Mapping[str, str] | None) -> Term:
-    """The name of what the target belongs to: "the post about asparagus" is told by the last word."""
-    term = _term(name, english=english)
+def _anchor(name: str, inside: bool, english: Mapping[str, str] | None) -> Term:
+    """The name of what the target belongs to: "the post about asparagus" is told by the last word. ``inside``: it does
+    not begin the sentence."""
+    term = _term(name, after_verb=inside, english=english)
     told = [
         min(weight, ENTRY if word in _ENTRIES and weight <= 1.0 else FUNCTION if word == "about" else weight)
         for word, weight in zip(term.words, term.weights, strict=True)
@@ -376,7 +388,13 @@ def _relations(text: str, english: Mapping[str, str] | None) -> list[Relation]:
             readings.append(("of", *told, "known"))
     relations = []
     for side, head, anchor, deed in readings:
-        relation = Relation(side, _term(head, english=english), _anchor(anchor, english), deed)
+        begun = words(text)[:1]
+        relation = Relation(
+            side,
+            _term(head, after_verb=words(head)[:1] != begun, english=english),
+            _anchor(anchor, words(anchor)[:1] != begun, english),
+            deed,
+        )
         if relation.head.words and relation.anchor:
             relations.append(relation)
     return relations
