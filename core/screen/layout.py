@@ -32,7 +32,7 @@ BAR_WORDS = 5
 """Words that a recogniser may run together in a menu bar."""
 
 _MENU_TITLES = frozenset("file edit view help tools".split())
-_VALUE = re.compile(r"[$€£¥]?[+-]?\d[\d.,:]*\s?[^\W\d]{0,2}[%\"]?")
+_VALUE = re.compile(r"[$€£¥]?[+-]?\d[\d.,:]*\s?[^\W\d]{0,3}[%\"]?")
 _PATH = re.compile(r"(?:/|~/|[A-Za-z]:\\)[^\s/\\]+[/\\]\S*")
 _ZOOM = re.compile(r"[1-9]\d{1,3}(?:[.,]\d+)? ?%")
 _NUMBER = re.compile(r"\d{1,4}(?: ?pt)?")
