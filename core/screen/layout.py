@@ -263,18 +263,32 @@ def of_same_entry(anchor: Box, controls: Sequence[Box], texts: Sequence[Box], un
     if any(same_row(box, anchor) for box in controls):
         return None
     after = [i for i in range(len(controls)) if controls[i].center.x >= anchor.x1 - unit]
-    nearest = min((controls[i].x1 for i in after), default=0.0)
-    column = sorted((i for i in after if controls[i].x1 - nearest <= unit), key=lambda i: controls[i].y1)
-    if len(column) < 2:
+    columns = ([j for j in after if 0 <= controls[j].x1 - controls[i].x1 <= unit] for i in after)
+    column = min((c for c in columns if len(c) > 1), key=lambda c: min(controls[i].x1 for i in c), default=[])
+    column.sort(key=lambda i: controls[i].y1)
+    if not column:
         return None
+    peers = [text for text in [anchor, *texts] if abs(text.height - anchor.height) <= PEER * anchor.height]
+    peers = [text for text in peers if abs(text.x1 - anchor.x1) < unit]
     first = controls[column[0]]
-    peers = [text for text in texts if abs(text.height - anchor.height) <= PEER * anchor.height]
-    if any(abs(text.x1 - anchor.x1) < unit and text.y2 <= first.y1 for text in [anchor, *peers]):
-        return next((i for i in column if controls[i].y1 >= anchor.y1), None)
-    pitch = [controls[below].y1 - controls[above].y1 for above, below in pairwise(column)]
-    if max(pitch) > (1 + PEER) * min(pitch):
-        return None
-    return next((i for i in reversed(column) if controls[i].y2 <= anchor.y2), None)
+    below = next((i for i in column if controls[i].y1 >= anchor.y1), None)
+    above = next((i for i in reversed(column) if controls[i].y2 <= anchor.y2), None)
+    pitch = [after.y1 - before.y1 for before, after in pairwise(controls[i] for i in column)]
+    regular = max(pitch) <= (1 + PEER) * min(pitch)
+    if regular and above is not None and below is not None:
+        # Where entries are alike, all their texts stand as far from their controls.
+        steps = (controls[i].y1 - anchor.y1 for i in (above, below))
+        before, after = (_as_far(step, [controls[j] for j in column], peers, unit) for step in steps)
+        if before > after:
+            return above
+    if any(text.y2 <= first.y1 for text in peers):
+        return below
+    return above if regular else None
+
+
+def _as_far(distance: float, controls: Sequence[Box], texts: Sequence[Box], unit: float) -> int:
+    """How many of the controls have a text whose top is so far above theirs."""
+    return sum(any(abs(control.y1 - text.y1 - distance) < unit for text in texts) for control in controls)
 
 
 def reading_order(elements: Sequence[Element], unit: float) -> list[Element]:
