@@ -12,8 +12,8 @@ from core.geometry import Size
 from core.screen import sentences, thesaurus
 from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
-from core.screen.glossary import in_english
-from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Term
+from core.screen.glossary import in_english, is_deed
+from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Term, around, unspaced, without_roles
 from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, joined_alike, opposed, overlap, ways, words
 from core.screen.places import Place
@@ -62,6 +62,7 @@ OWNED = 0.4  # how well something near a thing bears the target's name for the t
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
 SPELT = 0.8  # a likeness in meaning for each likeness in letters
 FUNCTION_SHARE = 0.1
+NAMES = 3  # of those on the screen that an instruction may name
 RUN = 0.55  # how well a longer text bears a name that stands in it word by word
 UNLIKE, UNLIKE_ICON = 0.1, 0.3  # likenesses up to these, weighted with how sure text and icon are, say nothing
 BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
@@ -118,10 +119,11 @@ class Evidence:
 def gather(known: DescribedScreen, size: Size, instruction: Instruction) -> list[Evidence]:
     """Evidence for every reading of the instruction that the screen allows, at least one. ``size`` is the screen's."""
     # One batch for all readings; the vectors are remembered.
-    sentences.embed([instruction.sentence, *(_sentence(read.head) for read in instruction.relations)])
+    relations = [*instruction.relations, *_named_on_screen(known, instruction)]
+    sentences.embed([instruction.sentence, *(_sentence(read.head) for read in relations)])
     readings = []
     owners = np.zeros(len(known.elements), bool)
-    for read in instruction.relations:
+    for read in relations:
         if (found := _related(known, size, instruction, read)) is not None:
             readings.append(Evidence(found[0], read))
             owners |= found[1]
@@ -149,7 +151,24 @@ def _beyond(base: float, cosines: np.ndarray) -> np.ndarray:
 
 
 def _sentence(term: Term) -> str:
-    return " ".join(term.words)
+    return unspaced(term.words)
+
+
+def _named_on_screen(known: DescribedScreen, instruction: Instruction) -> list[Relation]:
+    """In other languages than English: what an instruction asks of things whose names stand on the screen word by word,
+    and which cannot be put in English, the longest names first."""
+    if not instruction.foreign:
+        return []
+    asked = instruction.words
+    names = {
+        name
+        for name in map(tuple, known.words)
+        if len("".join(name)) > 1
+        and not instruction.unknown.isdisjoint(name)
+        and any(asked[i : i + len(name)] == name for i in range(len(asked)))
+    }
+    found = [around(instruction, name) for name in sorted(names, key=lambda name: (-len("".join(name)), name))[:NAMES]]
+    return [reading for reading in found if reading]
 
 
 def _bears_name(values: Values) -> np.ndarray:
@@ -160,7 +179,8 @@ def _bears_name(values: Values) -> np.ndarray:
 def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term: Term, sentence: str) -> Values:
     """Evidence for elements that bear the name ``term`` and do what ``sentence`` asks."""
     elements = known.elements
-    sentence = in_english(sentence) if instruction.foreign else sentence
+    if instruction.foreign:
+        sentence = without_roles(in_english(sentence), instruction.roles)
     values = {name: np.zeros(len(elements), np.float32) for name in FEATURES}
     shares = _shares(known, term)
     values["wanted"][:] = shares[:, 0]
@@ -179,8 +199,6 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     # What a button says tells more than the icon beside it, and the two together no more than one of them.
     lettered = known.bareness
     values["icon sentence"] *= lettered
-    if instruction.foreign:
-        _weigh_unknown(known, values, term, instruction.unknown)
     bearing = np.array([any(word in listed for word in marked) for listed in known.words])
     by_label = np.array([any(word in listed for word in marked) for listed in known.label_words])
     if bearing.any():
@@ -216,11 +234,14 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         values["long"][i] = _prose(element.text, len(known.words[i]))
         values["labels another"][i] = labelling * (element.id in known.labelling)
         closeness[i] = _closeness(x, y, instruction.place)
+    if instruction.foreign:
+        _weigh_unknown(known, values, term, instruction.unknown)
     for role in instruction.roles & _LABELLED.keys():
         _name_controls(known, values, _LABELLED[role])
     if instruction.roles != {"menu"}:
         values["leads"] *= 1.0 - min(SHOWN * _bears_name(values).max(), 1.0)
-    if instruction.roles != {"field"} and (deeds := thesaurus.deeds(sentence) or thesaurus.makings(sentence)):
+    acting = instruction.roles != {"field"} and (not instruction.foreign or is_deed(sentence))
+    if acting and (deeds := thesaurus.deeds(sentence) or thesaurus.makings(sentence)):
         does = _does(known, deeds, sentence)
         values["sentence"][does < 0.5] *= OBJECT_SENTENCE
         if not marked and not term.whole:
@@ -245,10 +266,12 @@ def _weigh_unknown(known: DescribedScreen, values: Values, term: Term, unknown: 
     share = sum(weights) / max(sum(term.weights), 1e-6)
     if not listed or share < FUNCTION_SHARE:
         return
-    spelt = np.array([np.prod(overlap(listed, weights, own)) for own in known.words], np.float32)
-    values["sentence"] *= 1 - share
-    values["icon sentence"] *= 1 - share
-    values["sentence"] += share * SPELT * spelt
+    for feature in ("sentence", "icon sentence", "meaning", "leads", "icon"):
+        values[feature] *= 1 - share
+    for i, guesses in enumerate(known.icons):
+        values["sentence"][i] += share * SPELT * np.prod(overlap(listed, weights, known.words[i]))
+        by_icon = sum(guess.probability * np.prod(overlap(listed, weights, words(guess.name))) for guess in guesses)
+        values["icon"][i] += share * known.bareness[i] * by_icon
 
 
 def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[tuple[str, ...], ...]) -> None:

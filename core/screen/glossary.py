@@ -26,12 +26,21 @@ _REACH = 3
 """The parts of a phrase ("melde ... an") follow one another within so many words."""
 
 
+_PREFIXES = frozenset("ab an auf aus ein hinzu um zu vor weiter wieder her zurück".split())
+"""What German verbs leave at the end of the sentence."""
+
+
 @dataclass(frozen=True)
 class Known:
     """A word or phrase of the glossary in a text: where its parts stand, and what it means, "" for one of grammar."""
 
     spans: tuple[tuple[int, int], ...]
     english: str
+
+
+def is_deed(english: str) -> bool:
+    """Whether what is known of a text in English begins with what is to be done."""
+    return any(english == deed or english.startswith(f"{deed} ") for deed in _deeds())
 
 
 def is_foreign(text: str) -> bool:
@@ -44,10 +53,12 @@ def is_foreign(text: str) -> bool:
     other = any(not piece.isascii() and piece.isalpha() for piece in pieces)
     # "Diagramm herunterladen": German puts what to do last.
     infinitive = len(pieces) > 1 and pieces[-1].endswith(("en", "ern", "eln")) and _in_words(pieces[-1:]) is not None
+    grammar = len(known) - len(telling)
     if not _ENGLISH.isdisjoint(pieces):
         return False
-    grammar = len(known) - len(telling)
-    return grammar > 1 or bool(telling) and (other or grammar == 1 or infinitive or len(known) == len(pieces))
+    if grammar > 1 or (other and known):
+        return True
+    return bool(telling) and (grammar == 1 or infinitive or len(known) == len(pieces))
 
 
 @lru_cache(maxsize=4096)
@@ -100,7 +111,7 @@ def known_words(text: str) -> tuple[Known, ...]:
     for at, (piece, (start, _)) in enumerate(pieces):
         if _IDEOGRAPHS.match(piece):
             found += [Known(((start + i, start + i + len(word)),), english) for i, word, english in _in_run(piece)]
-        elif at not in taken and (match := _in_words([piece for piece, _ in pieces[at : at + 3 * _REACH]])):
+        elif at not in taken and (match := _in_words([piece for piece, _ in pieces[at:]])):
             english, places = match
             taken.update(at + place for place in places)
             found.append(Known(tuple(pieces[at + place][1] for place in places), english))
@@ -156,7 +167,9 @@ def _follow(parts: Sequence[str], pieces: Sequence[str]) -> list[int] | None:
     for part in filter(None, parts):
         reach = range(places[-1] + 1, min(places[-1] + 1 + _REACH, len(pieces)))
         at = next((i for i in reach if pieces[i].startswith(part)), None)
-        if at is None:
+        if at is None and part == pieces[-1] and part in _PREFIXES:
+            at = len(pieces) - 1
+        if at is None or at <= places[-1]:
             return None
         places.append(at)
     return places

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from core.screen.glossary import deed_and_object, is_foreign, translations
+from core.screen.glossary import deed_and_object, in_english, is_deed, is_foreign, translations
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, MAKING_VERBS, words
 from core.screen.places import Place, take_place
 
@@ -59,7 +59,7 @@ _ROLE_WORDS: dict[str, Role] = {
     "链接": "link", "选项卡": "tab", "开关": "toggle",
     "schaltfläche": "button", "knopf": "button", "feld": "field", "suchfeld": "field", "eingabefeld": "field",
     "reiter": "tab", "kontrollkästchen": "checkbox", "schalter": "toggle",
-    "bouton": "button", "onglet": "tab", "botón": "button", "campo": "field", "pestaña": "tab",
+    "menü": "menu", "menú": "menu", "菜单": "menu", "bouton": "button", "onglet": "tab", "botón": "button", "campo": "field", "pestaña": "tab",
 }  # fmt: skip
 # Words for the place something is in or the sort of thing it is: they say little about its name.
 _CONTAINERS = frozenset(
@@ -77,10 +77,11 @@ _ENTRY_OF = re.compile(
     r"(?:of|with|by|about|from|called|named|titled)\b"
 )
 # "the lesson Two greys", "order #41876"
-_ENTRY_NAMED = re.compile(
-    rf"\b({'|'.join(_LISTED.split())}|folder|channel|album|story|thread|lesson|episode|order|invoice|ticket|issue|tag|"
-    r"label|category|chapter|playlist|contact|customer|project|board|branch|city|station) (?=[#\d]|[A-Z](?!\w*:))"
-)
+_THINGS = (
+    f"{_LISTED} folder channel album story thread lesson episode order invoice ticket issue tag label category chapter "
+    "playlist contact customer project board branch city station"
+).split()
+_ENTRY_NAMED = re.compile(rf"\b({'|'.join(_THINGS)}) (?=[#\d]|[A-Z])")
 ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.
 _IMPLIED: dict[Role, re.Pattern[str]] = {
@@ -238,6 +239,34 @@ def read_instruction(text: str) -> Instruction:
     )
 
 
+def around(read: Instruction, name: tuple[str, ...]) -> Relation | None:
+    """The reading of an instruction of another language as what is to be done to the thing of this name, which stands in
+    it word by word; None where nothing else is asked."""
+    at = next(i for i in range(len(read.words)) if read.words[i : i + len(name)] == name)
+    rest = dict.fromkeys((*read.words[:at], *read.words[at + len(name) :]))
+    english = translations(read.sentence)
+    head = Term(tuple(rest), tuple(_weight(word, False, False, False, english.get(word)) for word in rest))
+    if max(head.weights, default=0.0) <= FUNCTION:
+        return None
+    asked = in_english(unspaced(head.words))
+    deed: Deed = "known" if is_deed(asked) and words(asked)[0] not in LEADING_VERBS else ""
+    unknown = any(word not in english and weight > SORT for word, weight in zip(head.words, head.weights, strict=True))
+    if not deed and not unknown and {word.removesuffix("s") for word in words(asked)} <= {*LEADING_VERBS, *_THINGS}:
+        return None  # "open the message of Anna" asks for no "message" beside "Anna"
+    return Relation("of", head, Term(name, (1.0,) * len(name)), deed)
+
+
+def without_roles(sentence: str, roles: frozenset[Role]) -> str:
+    """A sentence without the words that say what sort of control is meant, where others are left."""
+    kept = [word for word in sentence.split() if _role_of(word) not in roles]
+    return " ".join(kept) if not LEADING_VERBS.issuperset(kept) else sentence
+
+
+def unspaced(listed: tuple[str, ...]) -> str:
+    """The words as a text, ideographs without spaces between them."""
+    return re.sub(r"(?<=[\u3040-\u30ff\u3400-\u9fff]) (?=[\u3040-\u30ff\u3400-\u9fff])", "", " ".join(listed))
+
+
 def _without_payload(text: str, quotes: list[str]) -> tuple[str, list[str]]:
     """The text and quotes without what is to be typed: "type 'hello' in the search box" -> "the search box"."""
     articles = r"(?:the|my|your|a|an)\s+"
@@ -365,7 +394,7 @@ def _anchor(name: str, inside: bool, english: Mapping[str, str] | None) -> Term:
     not begin the sentence."""
     term = _term(name, after_verb=inside, english=english)
     told = [
-        min(weight, ENTRY if word in _ENTRIES and weight <= 1.0 else FUNCTION if word == "about" else weight)
+        min(weight, ENTRY if word in {*_ENTRIES, *(english or ())} and weight <= 1.0 else FUNCTION if word == "about" else weight)
         for word, weight in zip(term.words, term.weights, strict=True)
     ]
     return Term(term.words, tuple(told)) if max(told, default=0.0) > ENTRY else term

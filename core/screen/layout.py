@@ -31,7 +31,10 @@ TOOLS = 6
 BAR_WORDS = 5
 """Words that a recogniser may run together in a menu bar."""
 
-_MENU_TITLES = frozenset("file edit view help tools".split())
+_MENU_TITLES = frozenset(
+    "file edit view help tools datei bearbeiten ansicht hilfe extras fichier édition affichage aide outils "
+    "archivo editar ver ayuda herramientas".split()
+)
 _VALUE = re.compile(r"[$€£¥]?[+-]?\d[\d.,:]*\s?[^\W\d]{0,3}[%\"]?")
 _PATH = re.compile(r"(?:/|~/|[A-Za-z]:\\)[^\s/\\]+[/\\]\S*")
 _ZOOM = re.compile(r"[1-9]\d{1,3}(?:[.,]\d+)? ?%")
