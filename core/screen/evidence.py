@@ -58,6 +58,7 @@ DONE = 0.3  # what does it at least so surely may be meant for sure
 UNASKED = 0.5  # what it counts that a text labels a control, where no sort of control is asked for
 SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it is not meant
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
+FAR_ICON = 0.8  # likewise, what an icon's counts
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
 SPELT = 0.8  # a likeness in meaning for each likeness in letters
@@ -373,6 +374,8 @@ def _related(
     if read.deed:
         for feature in _NAMES:
             values[feature][near < FITTING * nearest] *= ELSEWHERE
+        for feature in ("icon", "icon sentence"):
+            values[feature][near < FITTING * nearest] *= FAR_ICON
     return values, owners
 
 
