@@ -38,6 +38,9 @@ _LETTER_ICONS = {
 }  # fmt: skip
 
 
+_KEY = r"(?:Ctrl|Control|Strg|Alt|AltGr|Shift|Umschalt|Maj|Mayús|Cmd|Command|Option|Meta|Super|Win|[⌘⇧⌥⌃])"
+# What ends an entry of a menu: "Export image... Ctrl+Shift+E", "Rename F2".
+_SHORTCUT = re.compile(rf"(?<=\S)\s+(?:(?:{_KEY}\s?[+-]?\s?)+(?:\w{{1,8}}|\S)|F\d\d?|Del|Entf)$")
 _LATIN = re.compile(r"[A-Za-z]{2}")
 
 
@@ -51,7 +54,7 @@ class DescribedScreen:
         self.menu_bar = menu_bar(elements)
         self.tools = {e.id: i for i, e in enumerate(first_toolbar(elements, self.menu_bar, self.unit))}
         found = [self.labels.get(element.id) for element in elements]
-        self.words = [words(element.text) for element in elements]
+        self.words = [words(_SHORTCUT.sub("", element.text)) for element in elements]
         self.counts = np.array([sum(w not in FUNCTION_WORDS for w in listed) for listed in self.words], np.float32)
         captions = [caption(element, self.unit) for element in elements]
         self.captioned = {element.id for element, own in zip(elements, captions, strict=True) if own}

@@ -15,7 +15,7 @@ from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english, is_deed
 from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Term, around, unspaced, without_roles
 from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row
-from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, joined_alike, opposed, overlap, ways, words
+from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, alike, joined_alike, opposed, overlap, stem, ways, words
 from core.screen.places import Place
 
 FEATURES = (
@@ -58,6 +58,7 @@ DONE = 0.3  # what does it at least so surely may be meant for sure
 UNASKED = 0.5  # what it counts that a text labels a control, where no sort of control is asked for
 SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it is not meant
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
+MISREAD = 0.84  # how alike a word on the screen is at least to one that the name has
 FAR_ICON = 0.8  # likewise, what an icon's counts
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
@@ -101,6 +102,8 @@ _LABELLED: Mapping[Role, tuple[tuple[str, ...], ...]] = {
 """The sorts of control that bear their names beside them -> the kinds of element that may be one, likelier first."""
 _SELF_NAMED: frozenset[Role] = frozenset({"tab", "link", "button"})
 """The sorts that bear their names themselves: a text that looks like another's label may well be one."""
+# A list that is a control, not one that has entries ("in the result list").
+_LIST_BOX = re.compile(r"(?<!\bthe )(?<!\bresult )(?<!\bresults )\blist\b")
 _PAGE = re.compile(r"\bpage (\d{1,4})\b", re.I)
 _NAMES = ("exact", "wanted", "both", "phrase", "sentence", "meaning")
 """What speaks for an element by what stands on it."""
@@ -172,6 +175,11 @@ def _named_on_screen(known: DescribedScreen, instruction: Instruction) -> list[R
     return [reading for reading in found if reading]
 
 
+def _bears(name: str, read: str) -> bool:
+    """Whether a word on the screen is one of a name, perhaps misread; "Train" is not "Trains"."""
+    return name == read or (alike(name, read) >= MISREAD and stem(name) != stem(read))
+
+
 def _bears_name(values: Values) -> np.ndarray:
     """[elements]: how well an element is named, by its text, what that means, or its icon."""
     return np.maximum.reduce([values["both"], values["meaning"], values["icon"]])
@@ -200,8 +208,10 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     # What a button says tells more than the icon beside it, and the two together no more than one of them.
     lettered = known.bareness
     values["icon sentence"] *= lettered
-    bearing = np.array([any(word in listed for word in marked) for listed in known.words])
-    by_label = np.array([any(word in listed for word in marked) for listed in known.label_words])
+    bearing, by_label = (
+        np.array([any(_bears(a, b) for a in marked for b in listed) for listed in texts])
+        for texts in (known.words, known.label_words)
+    )
     if bearing.any():
         values["lacks the name"][:] = ~(bearing | by_label)
     closeness = np.zeros(len(elements), np.float32)
@@ -210,7 +220,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     if instruction.roles & _SELF_NAMED:
         labelling = 0.0
     else:
-        labelling = 1.0 if instruction.roles or "list" in words(sentence) else UNASKED
+        labelling = 1.0 if instruction.roles or _LIST_BOX.search(sentence.lower()) else UNASKED
     for i, element in enumerate(elements):
         x, y = element.box.center.x / size[0], element.box.center.y / size[1]
         own = thesaurus.of_text(known.meant[i])

@@ -125,6 +125,7 @@ _ACTING = re.compile(
     r"follow|add|pin|star|close|hide|listen to|watch|send|copy|move|print|comment on|call|message|block|lock|"
     r"unlock|pause|stop|restart|buy|book|order|rate|report|duplicate|restore)\s+(?=\S)"
 )
+_PICTURING = re.compile(r"(?:export|import|crop|rotate|resize|upload|attach|flip|mirror|zoom)\b")
 # Any other verb, where a control says just that.
 NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous search".split())
 _DEED = re.compile(rf"(?!(?:{'|'.join(sorted(NO_DEEDS))})\b)(?P<verb>[a-z]{{3,}})\s+(?=\S)")
@@ -314,6 +315,8 @@ def _roles(text: str, typing: bool) -> frozenset[Role]:
         found.append("field")
     if not found:
         found += [role for role, pattern in _IMPLIED.items() if pattern.match(lowered)]
+    if found[-1:] == ["image"] and (_ACTING.match(lowered) or _PICTURING.match(lowered)):
+        return frozenset()  # "crop the picture" asks for no picture
     return frozenset(found[-1:])
 
 
