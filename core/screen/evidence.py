@@ -208,6 +208,9 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     # What a button says tells more than the icon beside it, and the two together no more than one of them.
     lettered = known.bareness
     values["icon sentence"] *= lettered
+    numbers = [word for word in marked if word.isdigit() and len(word) > 1]
+    if any(number in listed for number in numbers for listed in known.words):
+        marked = numbers  # another invoice of that name is another one
     bearing, by_label = (
         np.array([any(_bears(a, b) for a in marked for b in listed) for listed in texts])
         for texts in (known.words, known.label_words)
@@ -264,7 +267,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     if instruction.roles & {"toggle", "field", "checkbox"} and values["role"].max() == 1.0:
         values["lacks the role"][:] = (values["role"] < 0.3) & (values["labels another"] == 0)
     if instruction.roles == {"menu"} and known.menu_bar:
-        values["lacks the role"][:] = values["role"] < 0.3
+        values["lacks the role"][:] = values["role"] < 0.5
     if instruction.place != (None, None):
         values["place"][:] = _place(values, closeness)
     return values
@@ -350,6 +353,9 @@ def _related(
         asked = [word for word, weight in zip(read.head.words, read.head.weights, strict=True) if weight > NAMING]
         if asked not in known.words:
             return None
+    if instruction.roles and max(read.head.weights) <= NAMING:
+        for feature in _NAMES:  # "the box next to X" need not say "box"
+            values[feature][:] = 0.0
     if instruction.roles or max(read.head.weights) <= NAMING:
         named = np.maximum(named, 0.8 * values["role"])
     like = _like_the_best(known, named) if read.side == "of" else []
@@ -358,12 +364,16 @@ def _related(
         values[feature][like] = surest * known.bareness[like]
     near = np.zeros(len(known.elements), np.float32)
     own: dict[int, float] = {}
+    heads = np.flatnonzero((named > NAMED) & ~titles)
     for j in np.flatnonzero(anchors >= 0.75 * anchors.max()):
         anchor, strength = known.text_boxes[j], float(anchors[j] / anchors.max())
-        for i in np.flatnonzero((named > NAMED) & ~titles):
-            box = known.elements[i].box
-            if i != j and box.inside(anchor) < 0.5 and anchor.inside(box) < 0.5:
-                near[i] = max(near[i], strength * relation(box, anchor, read.side, known.unit))
+        boxes = {i: known.elements[i].box for i in heads if i != j}
+        boxes = {i: box for i, box in boxes.items() if box.inside(anchor) < 0.5 and anchor.inside(box) < 0.5}
+        for side in dict.fromkeys((read.side, "of")):  # "under the lamp" may also be beside its price
+            for i, box in boxes.items():
+                near[i] = max(near[i], strength * relation(box, anchor, side, known.unit))
+            if near.any():
+                break
         entry = of_same_entry(anchor, [known.elements[i].box for i in like], known.lines, known.unit)
         if entry is not None:
             own[like[entry]] = max(own.get(like[entry], 0.0), strength)
@@ -390,7 +400,12 @@ def _related(
 
 
 def _like_the_best(known: DescribedScreen, named: np.ndarray) -> list[int]:
-    """The elements whose icon shows the same as that of the best named one that has an icon."""
+    """The elements that bear the same text as the best named one, else those whose icon shows the same as that of the
+    best named one that has an icon."""
+    best = int(named.argmax())
+    same = [i for i, listed in enumerate(known.words) if listed and listed == known.words[best]]
+    if named[best] > NAMED and len(same) > 1:
+        return same
     best = int(np.where([bool(guesses) for guesses in known.icons], named, 0.0).argmax())
     if named[best] <= NAMED or not known.icons[best]:
         return []

@@ -64,17 +64,18 @@ _ROLE_WORDS: dict[str, Role] = {
 # Words for the place something is in or the sort of thing it is: they say little about its name.
 _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
-    "buttons icons links corner side list view button one control element".split()
+    "buttons icons links corner side list view button one control element table tree row cell".split()
 )
 _LISTED = (
     "post message mail email video clip song track file item product article entry note task event conversation chat"
 )
 # What an entry of a list is, or how it came about: it tells less of which one than the other words do.
-_ENTRIES = frozenset(f"{_LISTED} photo picture image row line card comment wrote said posted sent written".split())
+_ENTRIES = frozenset(f"{_LISTED} photo picture image row line card timer alarm table cell comment wrote said posted sent written".split())
 # What is somebody's or about something, and told by that.
 _ENTRY_OF = re.compile(
-    rf"\b({'|'.join(_LISTED.split())}|profile|folder|channel|album|story|thread) "
-    r"(?:of|with|by|about|from|called|named|titled)\b"
+    rf"\b({'|'.join(_LISTED.split())}|profile|folder|channel|album|story|thread|row|cell|line|card|transaction|payment|"
+    r"table|timer|alarm|appointment|meeting|layer|chapter|lesson|playlist) "
+    r"(?:of|with|by|about|from|at|called|named|titled)\b"
 )
 # "the lesson Two greys", "order #41876"
 _THINGS = (
@@ -82,6 +83,7 @@ _THINGS = (
     "playlist contact customer project board branch city station"
 ).split()
 _ENTRY_NAMED = re.compile(rf"\b({'|'.join(_THINGS)}) (?=[#\d]|[A-Z])")
+_TELLING = frozenset("about called named titled".split())
 ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.
 _IMPLIED: dict[Role, re.Pattern[str]] = {
@@ -128,7 +130,7 @@ _ACTING = re.compile(
 _PICTURING = re.compile(r"(?:export|import|crop|rotate|resize|upload|attach|flip|mirror|zoom)\b")
 # Any other verb, where a control says just that.
 NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous search".split())
-_DEED = re.compile(rf"(?!(?:{'|'.join(sorted(NO_DEEDS))})\b)(?P<verb>[a-z]{{3,}})\s+(?=\S)")
+_DEED = re.compile(rf"(?!(?:{'|'.join(sorted(NO_DEEDS - {'start', 'run', 'apply'}))})\b)(?P<verb>[a-z]{{3,}})\s+(?=\S)")
 # What is in a column stands below its title.
 _COLUMN = re.compile(r"\b(?:in|under) (?:the )?(?P<title>.+?) column\b")
 _EXPLAINING = re.compile(r"(?:find out |see |learn |read |explain )?what (?:an? |the )?(?P<thing>.+?) (?:means?|is)\b")
@@ -326,7 +328,7 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     if match is None or any(match.group() in quote.lower() for quote in quotes):
         return None, text
     following = words(text[match.end() :])
-    if not following or following[0] in ("name", "page", "class", "aid", "action", "time"):
+    if not following or following[0] in {"name", "page", "class", "aid", "action", "time", *FUNCTION_WORDS}:
         return None, text
     if match["last"]:
         # "the last result", but not "delete the last digit"
@@ -357,7 +359,7 @@ def _term(
     making = bool(listed) and listed[0] in MAKING_VERBS
     weights = tuple(
         1.0
-        if making and w in _ROLE_WORDS
+        if making and (w in _ROLE_WORDS or w in _CONTAINERS)
         else _weight(w, named, w in capitals and not title_case, i == 0, (english or {}).get(w))
         for i, w in enumerate(listed)
     )
@@ -397,7 +399,7 @@ def _anchor(name: str, inside: bool, english: Mapping[str, str] | None) -> Term:
     not begin the sentence."""
     term = _term(name, after_verb=inside, english=english)
     told = [
-        min(weight, ENTRY if word in {*_ENTRIES, *(english or ())} and weight <= 1.0 else FUNCTION if word == "about" else weight)
+        min(weight, ENTRY if word in {*_ENTRIES, *(english or ())} and weight <= 1.0 else FUNCTION if word in _TELLING else weight)
         for word, weight in zip(term.words, term.weights, strict=True)
     ]
     return Term(term.words, tuple(told)) if max(told, default=0.0) > ENTRY else term
@@ -451,7 +453,7 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
         rest = text[match.end() :]
         readings.append(("of", match.group(1), rest, "known"))
         # "add the lamp to the cart": "add to the cart" in the lamp's row.
-        thing, *tails = re.split(r"\s+(?=(?:from|into|in|to|on|of|for|as)\s)", rest, maxsplit=1)
+        thing, *tails = re.split(r"\s+(?=(?:from|into|in|to|on|as)\s)", rest, maxsplit=1)
         readings += [("of", f"{match.group(1)} {tail}", thing, "") for tail in tails]
         return readings
     # "Anna's message"; where something is done to it, as above, no message is meant.

@@ -249,7 +249,7 @@ def relation(candidate: Box, anchor: Box, side: Side, unit: float) -> float:
         return 1 / (1 + 0.3 * vertical) if right_way and same_column(candidate, anchor) else 0.0
     distance = math.hypot(horizontal, vertical)
     if side == "near":
-        return 1 / (1 + 0.3 * distance)
+        return 1 / (1 + (0.1 * horizontal if same_row(candidate, anchor) else 0.3 * distance))
     # What belongs to a thing stands in its row, however far, or below it: titles come before their controls.
     if same_row(candidate, anchor):
         return 1 / (1 + 0.01 * horizontal) * (1.0 if dx > 0 or horizontal < ADJOINING else 0.85)
