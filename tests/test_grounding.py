@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.geometry import Box
+from core.screen.described import describe
 from core.screen.elements import Element, IconGuess, Screen, Word
 from core.screen.grounding import Grounding, ground
+from core.screen.layout import of_same_entry
 
 
 def element(
@@ -589,3 +591,77 @@ def test_any_screen_and_instruction_give_a_valid_ranking(some: Screen, instructi
     for candidate in grounding.candidates:
         assert some.element(candidate.element_id).box.contains(candidate.point)
     assert grounding.sure == (grounding.reason == "")
+
+
+def in_rows(texts: list[str], icon: str, apart: float = 60) -> Screen:
+    """Each text begins a row of its own, with an icon at its right end."""
+    return screen(
+        *(element(i, 50, 100 + apart * i, text) for i, text in enumerate(texts, start=1)),
+        *(element(10 + i, 700, 98 + apart * i, kind="icon", icon=icon) for i in range(1, len(texts) + 1)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("instruction", "names", "icon"),
+    [
+        ("Leg den Sitzhocker Murmel in den Warenkorb", ["Ohrensessel Friedrich", "Sitzhocker Murmel"], "cart"),
+        ("Lösche die Datei Ferienplan", ["Einkaufsliste", "Ferienplan"], "trash"),
+        ("把蒋一诺删除", ["途安商旅", "蒋一诺"], "trash"),
+        ("Supprime le dossier Vacances", ["Factures", "Vacances"], "trash"),
+    ],
+)
+def test_in_other_languages_too_something_is_done_to_what_is_named(
+    instruction: str, names: list[str], icon: str
+) -> None:
+    assert best(ground(in_rows(names, icon), instruction)) == 12
+    assert best(ground(in_rows(names[::-1], icon), instruction)) == 11
+
+
+def test_a_number_tells_an_entry_from_another_of_its_name() -> None:
+    page = screen(element(1, 50, 100, "Invoice 2044"), element(2, 50, 150, "2041"), element(3, 50, 200, "New invoice"))
+    assert best(ground(page, "Click on the row Invoice 2041")) == 2
+
+
+def test_what_is_next_to_a_name_is_in_its_row_however_far() -> None:
+    names = ["Password", "Email address", "Phone number"]
+    page = screen(
+        *(element(i, 50, 100 + 50 * i, name) for i, name in enumerate(names, start=1)),
+        *(element(10 + i, 900, 100 + 50 * i, "Change") for i in (1, 2, 3)),
+    )
+    assert best(ground(page, "Click Change next to the email address")) == 12
+
+
+def test_a_shortcut_is_no_part_of_the_name_of_a_menus_entry() -> None:
+    page = screen(element(1, 50, 100, "Export image... Ctrl+Shift+E"), element(2, 50, 150, "Export Ctrl+E"))
+    known = describe(page.elements)
+    assert known.words == [["export", "image"], ["export"]]
+    assert describe(screen(element(1, 0, 0, "Ctrl+C")).elements).words == [["ctrl", "c"]]
+
+
+def test_a_duration_beside_an_icon_is_not_its_name() -> None:
+    page = screen(element(1, 50, 100, kind="icon", icon="play"), element(2, 80, 102, "9 min"))
+    assert not describe(page.elements).labels
+    page = screen(element(1, 50, 100, kind="icon", icon="play"), element(2, 80, 102, "Trailer"))
+    assert describe(page.elements).labels[1].text.id == 2
+
+
+def test_of_icons_that_look_alike_the_nearest_is_meant_however_sure_each_is() -> None:
+    heart = element(3, 40, 300, kind="icon", icon="heart")
+    page = screen(
+        element(1, 300, 100, "Casa do Farol"), element(2, 300, 300, "Hotel Azinhaga"), heart,
+        Element(4, Box(40, 100, 64, 124), "icon", "", True, (IconGuess("heart", 0.55), IconGuess("apple", 0.2)), 0.9),
+    )  # fmt: skip
+    assert best(ground(page, "Save Casa do Farol to my favourites")) == 4
+    assert best(ground(page, "Save Hotel Azinhaga to my favourites")) == 3
+
+
+def test_on_cards_a_heart_above_the_name_is_the_cards() -> None:
+    hearts = [Box(300, 100 + 200 * i, 324, 124 + 200 * i) for i in range(3)]
+    names = [Box(100, 250 + 200 * i, 220, 270 + 200 * i) for i in range(3)]
+    heading = Box(100, 20, 220, 40)
+    for i, name in enumerate(names[:2]):
+        assert of_same_entry(name, hearts, [heading, *names], 20.0) == i
+    # In a feed the name comes first, and posts differ in height.
+    feed = [Box(300, y, 324, y + 24) for y in (300, 700, 900)]
+    names = [Box(100, y, 220, y + 20) for y in (100, 350, 750)]
+    assert [of_same_entry(name, feed, names, 20.0) for name in names] == [0, 1, 2]

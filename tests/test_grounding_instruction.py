@@ -291,3 +291,54 @@ def test_vectors_have_length_one_and_bring_like_meanings_together() -> None:
 
 def test_no_texts_have_no_vectors() -> None:
     assert sentences.embed([]).shape == (0, sentences.DIMENSIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("给这个视频点赞", "like video"),
+        ("调节视频的音量", "volume"),  # whose volume it is says less than that it is one
+        ("把这个视频添加到收藏夹", "add video wish list"),
+        ("Schalte die Erinnerung an die Medikamente ein", "turn on reminder"),
+        ("Füge das der Merkliste hinzu", "add wish list"),
+    ],
+)
+def test_what_is_done_and_to_what_in_other_languages(text: str, english: str) -> None:
+    assert in_english(text) == english
+
+
+def test_words_that_are_not_known_are_names() -> None:
+    read = read_instruction("Wechsle in den Ordner Hausverwaltung")
+    assert "hausverwaltung" in read.unknown and "ordner" not in read.unknown
+    assert not read_instruction("Open the folder Hausverwaltung").unknown
+    assert not is_foreign("Open the Los Angeles album in der Mediathek")
+
+
+@pytest.mark.parametrize(
+    ("text", "ordinal"),
+    [("Choose Unread first in the sort menu", None), ("the first of the results", 1), ("first in the list", 1)],
+)
+def test_a_word_for_the_first_may_belong_to_a_name(text: str, ordinal: int | None) -> None:
+    assert read_instruction(text).ordinal == ordinal
+
+
+@pytest.mark.parametrize(
+    ("text", "roles"),
+    [("Crop the picture", set()), ("Tick the Paid box", {"checkbox"}), ("Click the second picture", {"image"})],
+)
+def test_what_is_done_to_a_picture_or_a_box(text: str, roles: set[str]) -> None:
+    assert read_instruction(text).roles == roles
+
+
+def test_a_verb_keeps_its_particle() -> None:
+    assert ("zoom",) not in [relation.head.words for relation in read_instruction("Zoom in on the map").relations]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("Open order #41876", "order"), ("Play the lesson Two greys", "lesson"), ("Open the customers table", "table")],
+)
+def test_what_sort_of_entry_it_is_tells_less_than_which(text: str, word: str) -> None:
+    term = read_instruction(text).terms[0]
+    weights = dict(zip(term.words, term.weights, strict=True))
+    assert weights[word] < 0.5 <= max(weights.values())

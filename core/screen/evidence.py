@@ -65,7 +65,7 @@ CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things ar
 SPELT = 0.8  # a likeness in meaning for each likeness in letters
 FUNCTION_SHARE = 0.1
 NAMES = 3  # of those on the screen that an instruction may name
-RUN = 0.55  # how well a longer text bears a name that stands in it word by word
+RUN = 0.8  # how well a longer text bears a name that stands in it word by word
 UNLIKE, UNLIKE_ICON = 0.1, 0.3  # likenesses up to these, weighted with how sure text and icon are, say nothing
 BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
 PARAGRAPH = 14  # words from which a text counts fully as long
@@ -375,7 +375,8 @@ def _related(
             if near.any():
                 break
         entry = of_same_entry(anchor, [known.elements[i].box for i in like], known.lines, known.unit)
-        if entry is not None:
+        # A heart may stand above the name on a card, what bears text hardly does.
+        if entry is not None and not (known.words[like[entry]] and known.elements[like[entry]].box.y2 <= anchor.y1):
             own[like[entry]] = max(own.get(like[entry], 0.0), strength)
     if own:
         near *= FITTING

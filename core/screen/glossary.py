@@ -84,7 +84,9 @@ def deed_and_object(text: str) -> tuple[str, str] | None:
     deeds = [found for found in known if found.english in _deeds()]
     if known[-1:] == deeds[-1:]:
         deeds = deeds[-1:] + deeds
-    particles = [span for found in known if not found.english for span in found.spans if _IDEOGRAPHS.match(text[span[0]])]
+    particles = [
+        span for found in known if not found.english for span in found.spans if _IDEOGRAPHS.match(text[span[0]])
+    ]
     for deed in deeds:
         rest = text
         for start, end in sorted([*deed.spans, *particles], reverse=True):
@@ -98,7 +100,10 @@ def translations(text: str) -> dict[str, str]:
     """The folded words of a text that the glossary knows -> what they mean, "" for words of grammar."""
     text = _normal(text)
     return {
-        word: known.english for known in known_words(text) for start, end in known.spans for word in words(text[start:end])
+        word: known.english
+        for known in known_words(text)
+        for start, end in known.spans
+        for word in words(text[start:end])
     }
 
 

@@ -59,18 +59,21 @@ _ROLE_WORDS: dict[str, Role] = {
     "链接": "link", "选项卡": "tab", "开关": "toggle",
     "schaltfläche": "button", "knopf": "button", "feld": "field", "suchfeld": "field", "eingabefeld": "field",
     "reiter": "tab", "kontrollkästchen": "checkbox", "schalter": "toggle",
-    "menü": "menu", "menú": "menu", "菜单": "menu", "bouton": "button", "onglet": "tab", "botón": "button", "campo": "field", "pestaña": "tab",
+    "menü": "menu", "menú": "menu", "菜单": "menu",
+    "bouton": "button", "onglet": "tab", "botón": "button", "campo": "field", "pestaña": "tab",
 }  # fmt: skip
 # Words for the place something is in or the sort of thing it is: they say little about its name.
 _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
-    "buttons icons links corner side list view button one control element table tree row cell".split()
+    "buttons icons links corner side list view button one control element".split()
 )
 _LISTED = (
     "post message mail email video clip song track file item product article entry note task event conversation chat"
 )
 # What an entry of a list is, or how it came about: it tells less of which one than the other words do.
-_ENTRIES = frozenset(f"{_LISTED} photo picture image row line card timer alarm table cell comment wrote said posted sent written".split())
+_ENTRIES = frozenset(
+    f"{_LISTED} photo picture image row line card timer alarm table cell comment wrote said posted sent written".split()
+)
 # What is somebody's or about something, and told by that.
 _ENTRY_OF = re.compile(
     rf"\b({'|'.join(_LISTED.split())}|profile|folder|channel|album|story|thread|row|cell|line|card|transaction|payment|"
@@ -83,6 +86,11 @@ _THINGS = (
     "playlist contact customer project board branch city station"
 ).split()
 _ENTRY_NAMED = re.compile(rf"\b({'|'.join(_THINGS)}) (?=[#\d]|[A-Z])")
+# "the customers table", "the table orders_archive"
+_ENTRY_LAST = re.compile(
+    r"\bthe (?:[\w-]+ )+(table|row|cell|chat|timer)$|"
+    r"\bthe (table|row|cell|chat|timer) (?!icon|button|tool|menu|tab)[\w-]+$"
+)
 _TELLING = frozenset("about called named titled".split())
 ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.
@@ -117,7 +125,8 @@ _RELATIONS: tuple[tuple[Side, str], ...] = (
 _HARD = re.compile("|".join(rf"(?P<{side}>\b(?:{pattern})\s+)" for side, pattern in _RELATIONS[:-1]))
 # "in" and "on" belong to the verb in "zoom in", "sign in", "turn on".
 _SOFT = re.compile(
-    rf"(?<!\bzoom )(?<!\bsign )(?<!\blog )(?<!\bturn )(?<!\bswitch )(?<!\bfill )\b(?:{_RELATIONS[-1][1]})\s+"
+    rf"\b(?:{_RELATIONS[-1][1]})\s+"
+    r"(?<!\bzoom in )(?<!\bsign in )(?<!\blog in )(?<!\bfill in )(?<!\bturn on )(?<!\bswitch on )"
 )
 # Verbs that are often done to one of several rows or cards.
 _ACTING = re.compile(
@@ -130,7 +139,9 @@ _ACTING = re.compile(
 _PICTURING = re.compile(r"(?:export|import|crop|rotate|resize|upload|attach|flip|mirror|zoom)\b")
 # Any other verb, where a control says just that.
 NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous search".split())
-_DEED = re.compile(rf"(?!(?:{'|'.join(sorted(NO_DEEDS - {'start', 'run', 'apply'}))})\b)(?P<verb>[a-z]{{3,}})\s+(?=\S)")
+_DEED = re.compile(
+    rf"(?!(?:{'|'.join(sorted(NO_DEEDS - {'start', 'run', 'apply'}))})\b)(?P<verb>[a-z]{{3,}})\s+(?!(?:in|on|out)\s)(?=\S)"
+)
 # What is in a column stands below its title.
 _COLUMN = re.compile(r"\b(?:in|under) (?:the )?(?P<title>.+?) column\b")
 _EXPLAINING = re.compile(r"(?:find out |see |learn |read |explain )?what (?:an? |the )?(?P<thing>.+?) (?:means?|is)\b")
@@ -243,8 +254,8 @@ def read_instruction(text: str) -> Instruction:
 
 
 def around(read: Instruction, name: tuple[str, ...]) -> Relation | None:
-    """The reading of an instruction of another language as what is to be done to the thing of this name, which stands in
-    it word by word; None where nothing else is asked."""
+    """The reading of an instruction of another language as what is to be done to the thing of this name, which stands
+    in it word by word; None where nothing else is asked."""
     at = next(i for i in range(len(read.words)) if read.words[i : i + len(name)] == name)
     rest = dict.fromkeys((*read.words[:at], *read.words[at + len(name) :]))
     english = translations(read.sentence)
@@ -328,8 +339,11 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     if match is None or any(match.group() in quote.lower() for quote in quotes):
         return None, text
     following = words(text[match.end() :])
-    if not following or following[0] in {"name", "page", "class", "aid", "action", "time", *FUNCTION_WORDS}:
+    if not following or following[0] in ("name", "page", "class", "aid", "action", "time"):
         return None, text
+    before = words(text[: match.start()])[-1:]
+    if following[0] in FUNCTION_WORDS and not FUNCTION_WORDS.issuperset(before):
+        return None, text  # "Unread first in the sort menu"
     if match["last"]:
         # "the last result", but not "delete the last digit"
         if not any(_role_of(word) for word in (*following[:2], *quotes)):
@@ -340,9 +354,7 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     return (ordinal or None), f"{text[: match.start()]}{text[match.end() :]}"
 
 
-def _term(
-    name: str, named: bool = False, after_verb: bool = False, english: Mapping[str, str] | None = None
-) -> Term:
+def _term(name: str, named: bool = False, after_verb: bool = False, english: Mapping[str, str] | None = None) -> Term:
     """Weigh the words of a name. Capitals and digits inside a sentence mark what stands on the screen ("Open the
     Insert tab"); ``after_verb``, the name's own beginning is inside one ("Click" + "Show on map"). ``english``: what
     its words mean where they are of another language, in which capitals may say nothing."""
@@ -359,7 +371,7 @@ def _term(
     making = bool(listed) and listed[0] in MAKING_VERBS
     weights = tuple(
         1.0
-        if making and (w in _ROLE_WORDS or w in _CONTAINERS)
+        if making and w in _ROLE_WORDS
         else _weight(w, named, w in capitals and not title_case, i == 0, (english or {}).get(w))
         for i, w in enumerate(listed)
     )
@@ -389,7 +401,8 @@ def _weight(word: str, named: bool, capital: bool, first: bool, meaning: str | N
 def _told_apart(term: Term, text: str) -> Term:
     """The term, where "the profile of Anna" is told by whose it is: what is of somebody counts as an entry does. With a
     capital ("the Profile of the group") it rather stands there."""
-    entries = {*_ENTRY_OF.findall(text), *_ENTRY_NAMED.findall(text)}
+    last = _ENTRY_LAST.search(text.strip(" .!?"))
+    entries = {*_ENTRY_OF.findall(text), *_ENTRY_NAMED.findall(text), *(filter(None, last.groups()) if last else ())}
     weights = (min(w, ENTRY) if word in entries else w for word, w in zip(term.words, term.weights, strict=True))
     return Term(term.words, tuple(weights), term.whole)
 
@@ -399,7 +412,14 @@ def _anchor(name: str, inside: bool, english: Mapping[str, str] | None) -> Term:
     not begin the sentence."""
     term = _term(name, after_verb=inside, english=english)
     told = [
-        min(weight, ENTRY if word in {*_ENTRIES, *(english or ())} and weight <= 1.0 else FUNCTION if word in _TELLING else weight)
+        min(
+            weight,
+            ENTRY
+            if word in {*_ENTRIES, *(english or ())} and weight <= 1.0
+            else FUNCTION
+            if word in _TELLING
+            else weight,
+        )
         for word, weight in zip(term.words, term.weights, strict=True)
     ]
     return Term(term.words, tuple(told)) if max(told, default=0.0) > ENTRY else term

@@ -24,9 +24,9 @@ FUNCTION_WORDS = frozenset(
 )
 # Verbs that lead somewhere or change something, but seldom stand on the control that does it.
 LEADING_VERBS = frozenset(
-    "open go browse switch show view see use apply launch visit navigate access bring display change set enable disable turn "
-    "flip take make get find check read watch enter type fill head jump start run activate look want need have is how "
-    "on off "
+    "open go browse switch show view see use apply launch visit navigate access bring display change set enable "
+    "disable turn flip take make get find check read watch enter type fill head jump start run activate look want need "
+    "have is how on off "
     "öffne öffnen zeige zeigen gehe gehen wechsle ouvre ouvrir affiche afficher montre aller abre abrir muestra".split()
 )
 # Those of them that are also what some controls do.

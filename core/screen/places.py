@@ -17,7 +17,8 @@ _AREAS: dict[str, str] = {
     "sidebar": "left", "side bar": "left", "navigation pane": "left", "left pane": "left", "left rail": "left",
     "side menu": "left",
     "header": "top", "top bar": "top", "title bar": "top", "toolbar": "top", "navigation bar": "top", "navbar": "top",
-    "menu bar": "top", "ribbon": "top", "browser": "top", "address bar": "top", "tab strip": "top", "footer": "bottom", "taskbar": "bottom", "task bar": "bottom",
+    "menu bar": "top", "ribbon": "top", "browser": "top", "address bar": "top", "tab strip": "top",
+    "footer": "bottom", "taskbar": "bottom", "task bar": "bottom",
     "dock": "bottom", "bottom bar": "bottom", "tab bar": "bottom", "status bar": "bottom",
 }  # fmt: skip
 _POSITION = re.compile(
