@@ -140,7 +140,8 @@ _PICTURING = re.compile(r"(?:export|import|crop|rotate|resize|upload|attach|flip
 # Any other verb, where a control says just that.
 NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous search".split())
 _DEED = re.compile(
-    rf"(?!(?:{'|'.join(sorted(NO_DEEDS - {'start', 'run', 'apply'}))})\b)(?P<verb>[a-z]{{3,}})\s+(?!(?:in|on|out)\s)(?=\S)"
+    rf"(?!(?:{'|'.join(sorted(NO_DEEDS - {'start', 'run', 'apply'}))})\b)"
+    r"(?P<verb>[a-z]{3,})\s+(?!(?:in|on|out)\s)(?=\S)"
 )
 # What is in a column stands below its title.
 _COLUMN = re.compile(r"\b(?:in|under) (?:the )?(?P<title>.+?) column\b")
