@@ -665,3 +665,15 @@ def test_on_cards_a_heart_above_the_name_is_the_cards() -> None:
     feed = [Box(300, y, 324, y + 24) for y in (300, 700, 900)]
     names = [Box(100, y, 220, y + 20) for y in (100, 350, 750)]
     assert [of_same_entry(name, feed, names, 20.0) for name in names] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["Choose Option 2", "Insert Alt text", "Big Win today", "Gate F2", "Model Del"])
+def test_words_like_keys_stay_in_a_name(text: str) -> None:
+    assert describe(screen(element(1, 0, 0, text)).elements).words == [text.lower().split()]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_things_of_a_name_the_one_that_lies_as_asked_is_meant(turned: bool) -> None:
+    labels = [element(1, 600, 100, "Email"), element(2, 100, 100, "Email")]
+    page = screen(*labels[:: -1 if turned else 1], element(3, 100, 150, "Change"), element(4, 760, 100, "Change"))
+    assert best(ground(page, "Click Change below Email")) == 3

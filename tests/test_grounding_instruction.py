@@ -342,3 +342,9 @@ def test_what_sort_of_entry_it_is_tells_less_than_which(text: str, word: str) ->
     term = read_instruction(text).terms[0]
     weights = dict(zip(term.words, term.weights, strict=True))
     assert weights[word] < 0.5 <= max(weights.values())
+
+
+def test_short_parts_of_a_phrase_are_words_of_their_own() -> None:
+    assert "leave" not in in_english("Salzburg der Bahnhof")
+    assert "wifi" not in in_english("Wähle das Land")
+    assert in_english("Notizen erstellen") == "create note"

@@ -38,9 +38,12 @@ _LETTER_ICONS = {
 }  # fmt: skip
 
 
-_KEY = r"(?:Ctrl|Control|Strg|Alt|AltGr|Shift|Umschalt|Maj|Mayús|Cmd|Command|Option|Meta|Super|Win|[⌘⇧⌥⌃])"
-# What ends an entry of a menu: "Export image... Ctrl+Shift+E", "Rename F2".
-_SHORTCUT = re.compile(rf"(?<=\S)\s+(?:(?:{_KEY}\s?[+-]?\s?)+(?:\w{{1,8}}|\S)|F\d\d?|Del|Entf)$")
+_MODIFIER = (
+    r"(?:(?:Ctrl|Control|Strg|Alt|AltGr|Shift|Umschalt|Maj|Mayús|Cmd|Command|Option|Meta|Super|Win)\s?[+-]|[⌘⇧⌥⌃])\s?"
+)
+_KEY = r"(?:\S|F\d\d?|Del|Entf|Delete|Enter|Return|Space|Tab|Esc|Home|End|Left|Right|Up|Down)"
+# What ends an entry of a menu: "Export image... Ctrl+Shift+E".
+_SHORTCUT = re.compile(rf"(?<=\S)\s+(?:{_MODIFIER})+{_KEY}$")
 _LATIN = re.compile(r"[A-Za-z]{2}")
 
 

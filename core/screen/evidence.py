@@ -365,15 +365,19 @@ def _related(
     near = np.zeros(len(known.elements), np.float32)
     own: dict[int, float] = {}
     heads = np.flatnonzero((named > NAMED) & ~titles)
-    for j in np.flatnonzero(anchors >= 0.75 * anchors.max()):
-        anchor, strength = known.text_boxes[j], float(anchors[j] / anchors.max())
-        boxes = {i: known.elements[i].box for i in heads if i != j}
-        boxes = {i: box for i, box in boxes.items() if box.inside(anchor) < 0.5 and anchor.inside(box) < 0.5}
-        for side in dict.fromkeys((read.side, "of")):  # "under the lamp" may also be beside its price
-            for i, box in boxes.items():
-                near[i] = max(near[i], strength * relation(box, anchor, side, known.unit))
-            if near.any():
-                break
+    owned = [(j, float(anchors[j] / anchors.max())) for j in np.flatnonzero(anchors >= 0.75 * anchors.max())]
+    # What is "under the lamp" may also stand below it on its card, at another edge.
+    for side in ("below", "of") if read.side == "below" else (read.side,):
+        for j, strength in owned:
+            anchor = known.text_boxes[j]
+            for i in heads:
+                box = known.elements[i].box
+                if i != j and box.inside(anchor) < 0.5 and anchor.inside(box) < 0.5:
+                    near[i] = max(near[i], strength * relation(box, anchor, side, known.unit))
+        if near.any():
+            break
+    for j, strength in owned:
+        anchor = known.text_boxes[j]
         entry = of_same_entry(anchor, [known.elements[i].box for i in like], known.lines, known.unit)
         # A heart may stand above the name on a card, what bears text hardly does.
         if entry is not None and not (known.words[like[entry]] and known.elements[like[entry]].box.y2 <= anchor.y1):

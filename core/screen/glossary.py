@@ -21,7 +21,12 @@ _OF = "的の"
 """What stands before one of these in a run of ideographs only says whose the thing is."""
 GRAMMAR = "-"
 """Stands in the file for the meaning of words that have none by themselves."""
-_ENGLISH = frozenset("the my your this that of and to for with show open click".split())
+_ENGLISH = frozenset(
+    "the my your this that of and to for with at from by is it its show open click play delete call book search edit "
+    "add save select choose go turn".split()
+)
+SHORT = 3
+"""Parts of so few letters are whole words."""
 _REACH = 3
 """The parts of a phrase ("melde ... an") follow one another within so many words."""
 
@@ -159,11 +164,16 @@ def _in_words(pieces: Sequence[str]) -> tuple[str, list[int]] | None:
     first = pieces[0]
     for length in range(len(first), 0, -1):
         for parts, english in _entries().get(first[:length], ()):
-            if length == len(first) or len(parts) > 1:
+            if length == len(first) or parts[1:] == ("",) or (len(parts) > 1 and _begins(first, parts[0])):
                 places = _follow(parts[1:], pieces)
                 if places is not None:
                     return english, places
     return next(((english, [0]) for tail, english in _tails() if first.endswith(tail)), None)
+
+
+def _begins(piece: str, part: str) -> bool:
+    """Whether a word begins with a part of a phrase; a short part is a word of its own: "sal de" is not "Salzburg"."""
+    return piece == part if len(part) <= SHORT else piece.startswith(part)
 
 
 def _follow(parts: Sequence[str], pieces: Sequence[str]) -> list[int] | None:
@@ -171,10 +181,10 @@ def _follow(parts: Sequence[str], pieces: Sequence[str]) -> list[int] | None:
     places = [0]
     for part in filter(None, parts):
         reach = range(places[-1] + 1, min(places[-1] + 1 + _REACH, len(pieces)))
-        at = next((i for i in reach if pieces[i].startswith(part)), None)
-        if at is None and part == pieces[-1] and part in _PREFIXES:
+        at = next((i for i in reach if _begins(pieces[i], part)), None)
+        if at is None and part in _PREFIXES and part == pieces[-1] and places[-1] < len(pieces) - 1:
             at = len(pieces) - 1
-        if at is None or at <= places[-1]:
+        if at is None:
             return None
         places.append(at)
     return places

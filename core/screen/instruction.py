@@ -85,7 +85,8 @@ _THINGS = (
     f"{_LISTED} folder channel album story thread lesson episode order invoice ticket issue tag label category chapter "
     "playlist contact customer project board branch city station"
 ).split()
-_ENTRY_NAMED = re.compile(rf"\b({'|'.join(_THINGS)}) (?=[#\d]|[A-Z])")
+_ENTRY_NAMED = re.compile(rf"\b(?:the|this|my) ({'|'.join(_THINGS)}) (?=[A-Z])")
+_ENTRY_NUMBERED = re.compile(rf"\b({'|'.join(_THINGS)}) (?=[#\d])")
 # "the customers table", "the table orders_archive"
 _ENTRY_LAST = re.compile(
     r"\bthe (?:[\w-]+ )+(table|row|cell|chat|timer)$|"
@@ -329,7 +330,7 @@ def _roles(text: str, typing: bool) -> frozenset[Role]:
         found.append("field")
     if not found:
         found += [role for role, pattern in _IMPLIED.items() if pattern.match(lowered)]
-    if found[-1:] == ["image"] and (_ACTING.match(lowered) or _PICTURING.match(lowered)):
+    if found[-1:] == ["image"] and _PICTURING.match(lowered):
         return frozenset()  # "crop the picture" asks for no picture
     return frozenset(found[-1:])
 
@@ -342,8 +343,13 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     following = words(text[match.end() :])
     if not following or following[0] in ("name", "page", "class", "aid", "action", "time"):
         return None, text
-    before = words(text[: match.start()])[-1:]
-    if following[0] in FUNCTION_WORDS and not FUNCTION_WORDS.issuperset(before):
+    before = text[: match.start()].split()[-1:]
+    if (
+        following[0] in FUNCTION_WORDS
+        and before
+        and before[0][0].isupper()
+        and not LEADING_VERBS.issuperset(words(before[0]))
+    ):
         return None, text  # "Unread first in the sort menu"
     if match["last"]:
         # "the last result", but not "delete the last digit"
@@ -403,7 +409,8 @@ def _told_apart(term: Term, text: str) -> Term:
     """The term, where "the profile of Anna" is told by whose it is: what is of somebody counts as an entry does. With a
     capital ("the Profile of the group") it rather stands there."""
     last = _ENTRY_LAST.search(text.strip(" .!?"))
-    entries = {*_ENTRY_OF.findall(text), *_ENTRY_NAMED.findall(text), *(filter(None, last.groups()) if last else ())}
+    entries = {name for pattern in (_ENTRY_OF, _ENTRY_NAMED, _ENTRY_NUMBERED) for name in pattern.findall(text)}
+    entries.update(filter(None, last.groups()) if last else ())
     weights = (min(w, ENTRY) if word in entries else w for word, w in zip(term.words, term.weights, strict=True))
     return Term(term.words, tuple(weights), term.whole)
 
