@@ -12,8 +12,8 @@ from core.geometry import Size
 from core.screen import sentences, thesaurus
 from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
-from core.screen.glossary import in_english, is_deed
-from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Term, around, unspaced, without_roles
+from core.screen.glossary import in_english, is_deed, unspaced
+from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Term, around, without_roles
 from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, alike, joined_alike, opposed, overlap, stem, ways, words
 from core.screen.places import Place
@@ -58,8 +58,8 @@ DONE = 0.3  # what does it at least so surely may be meant for sure
 UNASKED = 0.5  # what it counts that a text labels a control, where no sort of control is asked for
 SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it is not meant
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
-MISREAD = 0.84  # how alike a word on the screen is at least to one that the name has
 FAR_ICON = 0.8  # likewise, what an icon's counts
+MISREAD = 0.84  # how alike a word on the screen is at least to one that the name has
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
 SPELT = 0.8  # a likeness in meaning for each likeness in letters
@@ -275,11 +275,10 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
 
 def _weigh_unknown(known: DescribedScreen, values: Values, term: Term, unknown: frozenset[str]) -> None:
     """Of words that could not be put in English, the letters have to tell, as much as they are of the name."""
-    weights = [weight for word, weight in zip(term.words, term.weights, strict=True) if word in unknown]
-    listed = [word for word in term.words if word in unknown]
-    share = sum(weights) / max(sum(term.weights), 1e-6)
-    if not listed or share < FUNCTION_SHARE:
+    told = {word: weight for word, weight in zip(term.words, term.weights, strict=True) if word in unknown}
+    if not told or (share := sum(told.values()) / sum(term.weights)) < FUNCTION_SHARE:
         return
+    listed, weights = list(told), list(told.values())
     for feature in ("sentence", "icon sentence", "meaning", "leads", "icon"):
         values[feature] *= 1 - share
     for i, guesses in enumerate(known.icons):

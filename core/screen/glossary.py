@@ -15,22 +15,22 @@ from pathlib import Path
 from core.screen.lexical import words
 
 _FILE = Path(__file__).with_name("glossary.txt")
-_IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+")
-_PIECE = re.compile(rf"{_IDEOGRAPHS.pattern}|[^\W\u3040-\u30ff\u3400-\u9fff]+")
+_SIGNS = r"\u3040-\u30ff\u3400-\u9fff"
+_IDEOGRAPHS = re.compile(rf"[{_SIGNS}]+")
+_PIECE = re.compile(rf"[{_SIGNS}]+|[^\W{_SIGNS}]+")
 _OF = "的の"
 """What stands before one of these in a run of ideographs only says whose the thing is."""
-GRAMMAR = "-"
+_GRAMMAR = "-"
 """Stands in the file for the meaning of words that have none by themselves."""
 _ENGLISH = frozenset(
     "the my your this that of and to for with at from by is it its show open click play delete call book search edit "
     "add save select choose go turn".split()
 )
-SHORT = 3
+"""Words that no other language here has: a sentence with one of them is English, whatever names are in it."""
+_SHORT = 3
 """Parts of so few letters are whole words."""
 _REACH = 3
 """The parts of a phrase ("melde ... an") follow one another within so many words."""
-
-
 _PREFIXES = frozenset("ab an auf aus ein hinzu um zu vor weiter wieder her zurück".split())
 """What German verbs leave at the end of the sentence."""
 
@@ -45,7 +45,7 @@ class Known:
 
 def is_deed(english: str) -> bool:
     """Whether what is known of a text in English begins with what is to be done."""
-    return any(english == deed or english.startswith(f"{deed} ") for deed in _deeds())
+    return any(f"{english} ".startswith(f"{deed} ") for deed in _deeds())
 
 
 def is_foreign(text: str) -> bool:
@@ -128,6 +128,11 @@ def known_words(text: str) -> tuple[Known, ...]:
     return tuple(found)
 
 
+def unspaced(listed: Sequence[str]) -> str:
+    """Words as a text, ideographs without spaces between them."""
+    return re.sub(rf"(?<=[{_SIGNS}]) (?=[{_SIGNS}])", "", " ".join(listed))
+
+
 def _normal(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
@@ -173,7 +178,7 @@ def _in_words(pieces: Sequence[str]) -> tuple[str, list[int]] | None:
 
 def _begins(piece: str, part: str) -> bool:
     """Whether a word begins with a part of a phrase; a short part is a word of its own: "sal de" is not "Salzburg"."""
-    return piece == part if len(part) <= SHORT else piece.startswith(part)
+    return piece == part if len(part) <= _SHORT else piece.startswith(part)
 
 
 def _follow(parts: Sequence[str], pieces: Sequence[str]) -> list[int] | None:
@@ -197,7 +202,7 @@ def _lines() -> list[tuple[str, str]]:
     for line in _FILE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             english, listed = line.split(":", 1)
-            english = "" if english == GRAMMAR else english
+            english = "" if english == _GRAMMAR else english
             pairs += [(english, word.casefold().replace("'", "*").replace("-", "*")) for word in listed.split()]
     return pairs
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from core.screen.glossary import deed_and_object, in_english, is_deed, is_foreign, translations
+from core.screen.glossary import deed_and_object, in_english, is_deed, is_foreign, translations, unspaced
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, MAKING_VERBS, words
 from core.screen.places import Place, take_place
 
@@ -266,7 +266,7 @@ def around(read: Instruction, name: tuple[str, ...]) -> Relation | None:
         return None
     asked = in_english(unspaced(head.words))
     deed: Deed = "known" if is_deed(asked) and words(asked)[0] not in LEADING_VERBS else ""
-    unknown = any(word not in english and weight > SORT for word, weight in zip(head.words, head.weights, strict=True))
+    unknown = any(word in read.unknown and weight > SORT for word, weight in zip(head.words, head.weights, strict=True))
     if not deed and not unknown and {word.removesuffix("s") for word in words(asked)} <= {*LEADING_VERBS, *_THINGS}:
         return None  # "open the message of Anna" asks for no "message" beside "Anna"
     return Relation("of", head, Term(name, (1.0,) * len(name)), deed)
@@ -276,11 +276,6 @@ def without_roles(sentence: str, roles: frozenset[Role]) -> str:
     """A sentence without the words that say what sort of control is meant, where others are left."""
     kept = [word for word in sentence.split() if _role_of(word) not in roles]
     return " ".join(kept) if not LEADING_VERBS.issuperset(kept) else sentence
-
-
-def unspaced(listed: tuple[str, ...]) -> str:
-    """The words as a text, ideographs without spaces between them."""
-    return re.sub(r"(?<=[\u3040-\u30ff\u3400-\u9fff]) (?=[\u3040-\u30ff\u3400-\u9fff])", "", " ".join(listed))
 
 
 def _without_payload(text: str, quotes: list[str]) -> tuple[str, list[str]]:
@@ -419,15 +414,10 @@ def _anchor(name: str, inside: bool, english: Mapping[str, str] | None) -> Term:
     """The name of what the target belongs to: "the post about asparagus" is told by the last word. ``inside``: it does
     not begin the sentence."""
     term = _term(name, after_verb=inside, english=english)
+    # Of another language all that is known says rather what sort of thing it is.
+    most = {**dict.fromkeys(_TELLING, FUNCTION), **dict.fromkeys((*_ENTRIES, *(english or ())), ENTRY)}
     told = [
-        min(
-            weight,
-            ENTRY
-            if word in {*_ENTRIES, *(english or ())} and weight <= 1.0
-            else FUNCTION
-            if word in _TELLING
-            else weight,
-        )
+        weight if weight > 1.0 and word not in _TELLING else min(weight, most.get(word, weight))
         for word, weight in zip(term.words, term.weights, strict=True)
     ]
     return Term(term.words, tuple(told)) if max(told, default=0.0) > ENTRY else term
@@ -448,9 +438,8 @@ def _relations(text: str, english: Mapping[str, str] | None) -> list[Relation]:
         told = deed_and_object(text) if english is not None else None
         if told and (told[0].startswith("turn ") or told[0].split()[0] not in LEADING_VERBS):
             readings.append(("of", *told, "known"))
-    relations = []
+    relations, begun = [], words(text)[:1]
     for side, head, anchor, deed in readings:
-        begun = words(text)[:1]
         relation = Relation(
             side,
             _term(head, after_verb=words(head)[:1] != begun, english=english),

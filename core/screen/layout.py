@@ -260,13 +260,14 @@ def of_same_entry(anchor: Box, controls: Sequence[Box], texts: Sequence[Box], un
     """Which of the like controls of a list's or grid's entries, such as their hearts, belongs to the entry of a text.
 
     Entries begin with the anchor or its like, then its control is the next one below, however far; or, in a regular
-    column, with the control. ``texts`` bound the screen's lines. None where a control stands in the anchor's row or
-    before it (as on pages from right to left), and where there is but one.
+    column, with the control: where more texts then stand as far from their controls as the anchor from its own, or
+    nothing like the anchor stands above the first. ``texts`` bound the screen's lines. None where a control stands in
+    the anchor's row or before it (as on pages from right to left), and where there is but one.
     """
     if any(same_row(box, anchor) for box in controls):
         return None
-    after = [i for i in range(len(controls)) if controls[i].center.x >= anchor.x1 - unit]
-    columns = ([j for j in after if 0 <= controls[j].x1 - controls[i].x1 <= unit] for i in after)
+    beyond = [i for i in range(len(controls)) if controls[i].center.x >= anchor.x1 - unit]
+    columns = ([j for j in beyond if 0 <= controls[j].x1 - controls[i].x1 <= unit] for i in beyond)
     column = min((c for c in columns if len(c) > 1), key=lambda c: min(controls[i].x1 for i in c), default=[])
     column.sort(key=lambda i: controls[i].y1)
     if not column:
@@ -281,8 +282,8 @@ def of_same_entry(anchor: Box, controls: Sequence[Box], texts: Sequence[Box], un
     if regular and above is not None and below is not None:
         # Where entries are alike, all their texts stand as far from their controls.
         steps = (controls[i].y1 - anchor.y1 for i in (above, below))
-        before, after = (_as_far(step, [controls[j] for j in column], peers, unit) for step in steps)
-        if before > after:
+        if_above, if_below = (_as_far(step, [controls[i] for i in column], peers, unit) for step in steps)
+        if if_above > if_below:
             return above
     if any(text.y2 <= first.y1 for text in peers):
         return below
