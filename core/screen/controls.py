@@ -49,10 +49,7 @@ def find_controls(image: np.ndarray, texts: Sequence[Box]) -> list[Element]:
     is what a person clicks.
     """
     unit = text_height(image.shape[:2], texts)
-    gradient = _gradient(image)
-    noise = NOISE * float(np.median(gradient[::4, ::4]))
-    sharp = gradient > max(EDGE, noise)
-    faint = gradient > max(FAINT, noise)
+    gradient, sharp, faint = edges_of(image)
     pictures = _pictures(_without(sharp, texts), _without(faint, texts), unit)
     patches = [patch for edges in (sharp, faint) for patch in _patches(edges.astype(np.uint8), unit)]
     letters = (overlaps([patch.box for patch in patches], texts) >= INSIDE).any(axis=1)
@@ -83,10 +80,13 @@ def text_height(shape: tuple[int, ...], texts: Sequence[Box]) -> float:
     return float(np.clip(min(shape[:2]) / 90, 10, 40))
 
 
-def _gradient(image: np.ndarray) -> np.ndarray:
-    """The largest difference within each 2 x 2 pixels in any channel, [H, W] uint8."""
+def edges_of(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All [H, W]: the largest difference within each 2 x 2 pixels in any channel, uint8; where it is a sharp edge, and
+    where at least a faint one, bool."""
     kernel = np.ones((2, 2), np.uint8)
-    return cv2.subtract(cv2.dilate(image, kernel), cv2.erode(image, kernel)).max(axis=2)
+    gradient = cv2.subtract(cv2.dilate(image, kernel), cv2.erode(image, kernel)).max(axis=2)
+    noise = NOISE * float(np.median(gradient[::4, ::4]))
+    return gradient, gradient > max(EDGE, noise), gradient > max(FAINT, noise)
 
 
 def _without(edges: np.ndarray, texts: Sequence[Box]) -> np.ndarray:
@@ -103,7 +103,7 @@ def _pictures(edges: np.ndarray, faint: np.ndarray, unit: float) -> list[Element
     cell = max(2, round(unit))
     busy = cv2.resize(faint * 255, (-(-width // cell), -(-height // cell)), interpolation=cv2.INTER_AREA)
     found = []
-    for x, y, w, h, _, hole in _outlines(edges):
+    for x, y, w, h, _, hole in outlines(edges):
         if not hole or min(w, h) < FIGURE[1] * unit or w * h > 0.6 * width * height:
             continue
         cells = busy[y // cell : (y + h) // cell, x // cell : (x + w) // cell]
@@ -190,7 +190,7 @@ def _patches(edges: np.ndarray, unit: float) -> list[Element]:
     """Flat patches that fill a rectangle, a pill or a disc. Their kind is settled later, by what they hold."""
     height, width = edges.shape
     found = []
-    for x, y, w, h, area, hole in _outlines(edges):
+    for x, y, w, h, area, hole in outlines(edges):
         if hole or min(w, h) < PATCH[0] * unit or h > TILE * unit or w > 0.95 * width:
             continue
         if w > LONG * unit and (min(x, y) == 0 or x + w == width or y + h == height):
@@ -202,7 +202,7 @@ def _patches(edges: np.ndarray, unit: float) -> list[Element]:
     return found
 
 
-def _outlines(edges: np.ndarray) -> list[tuple[int, int, int, int, float, bool]]:
+def outlines(edges: np.ndarray) -> list[tuple[int, int, int, int, float, bool]]:
     """What the flat parts of a picture are bounded by: x, y, width, height, area, and whether it is a hole in one."""
     contours, hierarchy = cv2.findContours(1 - edges, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     return [

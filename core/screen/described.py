@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cached_property, lru_cache
 
@@ -11,7 +12,7 @@ from core.geometry import Box
 from core.screen import sentences, thesaurus
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english
-from core.screen.layout import Label, first_toolbar, is_value, labels, line_height, menu_bar, stands_for
+from core.screen.layout import Label, first_toolbar, is_value, labels, line_height, menu_bar, stands_for, wrapped
 from core.screen.lexical import FUNCTION_WORDS, words
 from core.screen.merge import rows
 
@@ -21,6 +22,8 @@ VALUED = 0.8
 """How surely a value tells what its control is."""
 CAPTION = 0.95
 """How surely the first line inside a control of two lines is its name."""
+WRAPPED = 0.9
+"""How surely a further line of a headline is called as the whole of it."""
 CAPTION_WORDS = 3
 """Words that such a name has at most."""
 LETTERED, LABELLED = 0.2, 0.4
@@ -44,20 +47,23 @@ _MODIFIER = (
 _KEY = r"(?:\S|F\d\d?|Del|Entf|Delete|Enter|Return|Space|Tab|Esc|Home|End|Left|Right|Up|Down)"
 # What ends an entry of a menu: "Export image... Ctrl+Shift+E".
 _SHORTCUT = re.compile(rf"(?<=\S)\s+(?:{_MODIFIER})+{_KEY}$")
+_CAPTIONED = re.compile(r"([^:]+): +\S")
 _LATIN = re.compile(r"[A-Za-z]{2}")
 
 
 class DescribedScreen:
     """The elements of a screen with what is worked out once for all instructions; every list goes by element."""
 
-    def __init__(self, elements: tuple[Element, ...], foreign: bool) -> None:
+    def __init__(self, elements: tuple[Element, ...], panels: tuple[Box, ...], foreign: bool) -> None:
         self.elements = elements
+        self.panels = sorted(panels, key=lambda panel: panel.area)
         self.unit = line_height(elements)
         self.labels = labels(elements)
         self.menu_bar = menu_bar(elements)
         self.tools = {e.id: i for i, e in enumerate(first_toolbar(elements, self.menu_bar, self.unit))}
         found = [self.labels.get(element.id) for element in elements]
         self.words = [words(_SHORTCUT.sub("", element.text)) for element in elements]
+        self.vocabulary = frozenset(word for listed in self.words for word in listed)
         self.counts = np.array([sum(w not in FUNCTION_WORDS for w in listed) for listed in self.words], np.float32)
         captions = [caption(element, self.unit) for element in elements]
         self.captioned = {element.id for element, own in zip(elements, captions, strict=True) if own}
@@ -67,6 +73,12 @@ class DescribedScreen:
         self.label_strength = [
             label.strength if label else CAPTION * bool(own) for label, own in zip(found, captions, strict=True)
         ]
+        numbers = {element.id: i for i, element in enumerate(elements)}
+        for block in wrapped(elements):
+            listed = words(" ".join(line.text for line in block))
+            for line in block:  # the first line is as good as any to click
+                self.label_words[numbers[line.id]] = listed
+                self.label_strength[numbers[line.id]] = CAPTION if line is block[0] else WRAPPED
         self.says = [_says(element, label) for element, label in zip(elements, found, strict=True)]
         self.values = {
             element.id: value
@@ -94,6 +106,10 @@ class DescribedScreen:
         self.text_boxes = [_text_box(element) for element in elements]
         self.lines = [box for box, element in zip(self.text_boxes, elements, strict=True) if element.text]
 
+    def shared_panel(self, a: Box, b: Box) -> float:
+        """The area of the smallest panel that holds both, infinite where none does."""
+        return next((p.area for p in self.panels if p.contains(a.center) and p.contains(b.center)), math.inf)
+
     @cached_property
     def text_vectors(self) -> np.ndarray:
         """[elements, 384]: the meaning of what each element says, zeros where the encoder reads nothing of it."""
@@ -114,13 +130,19 @@ class DescribedScreen:
 
 
 @lru_cache(maxsize=16)
-def describe(elements: tuple[Element, ...], foreign: bool = False) -> DescribedScreen:
+def describe(
+    elements: tuple[Element, ...], panels: tuple[Box, ...] = (), foreign: bool = False
+) -> DescribedScreen:
     """The same screen is asked again and again: the last ones are kept. ``foreign``: what it says is put in English."""
-    return DescribedScreen(elements, foreign)
+    return DescribedScreen(elements, panels, foreign)
 
 
 def caption(element: Element, unit: float) -> list[str]:
-    """The words of the first of two lines that begin together in a wide button: what the second one holds."""
+    """What a wide button calls what it holds: the words of the first of two lines that begin together, or those before
+    a colon ("Status: any")."""
+    if element.kind in ("button", "field") and (named := _CAPTIONED.match(element.text)):
+        own = words(named[1])
+        return own if len(own) <= CAPTION_WORDS else []
     if element.kind not in ("button", "field") or len(element.words) < 2 or element.box.width < 2 * element.box.height:
         return []
     lines = rows([word.box for word in element.words])

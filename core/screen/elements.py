@@ -85,12 +85,14 @@ class ParseOptions:
 
 @dataclass(frozen=True)
 class Screen:
-    """A parsed screenshot: its size, its elements in reading order, who parsed it and the seconds of each stage."""
+    """A parsed screenshot: its size, its elements in reading order, who parsed it, the seconds of each stage, and the
+    panels that hold elements which belong together, in pixels of the screenshot."""
 
     size: Size
     elements: tuple[Element, ...]
     parser: str
     seconds: dict[str, float] = field(default_factory=dict)
+    panels: tuple[Box, ...] = ()
 
     def element(self, id: int) -> Element | None:
         """The element that bears this mark."""

@@ -15,8 +15,10 @@ from core.geometry import Size
 from core.screen.controls import find_controls
 from core.screen.elements import Element, IconGuess, ParseOptions, Screen
 from core.screen.icons import IconClassifier
+from core.screen.links import with_links
 from core.screen.merge import merge, number, overlaps
 from core.screen.ocr import TextReader
+from core.screen.panels import find_panels
 from core.screen.window_buttons import window_buttons
 
 BOX_THRESHOLD = 0.3
@@ -65,10 +67,11 @@ class EmbeddedParser:
         scale = min(1.0, side / max(image.size))
         small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
         back_x, back_y = image.width / small.shape[1], image.height / small.shape[0]
+        lines = [text.box.scale(1 / back_x, 1 / back_y) for text in texts]
         controls = [
-            replace(control, box=control.box.scale(back_x, back_y))
-            for control in find_controls(small, [text.box.scale(1 / back_x, 1 / back_y) for text in texts])
+            replace(control, box=control.box.scale(back_x, back_y)) for control in find_controls(small, lines)
         ]
+        panels = tuple(panel.scale(back_x, back_y) for panel in find_panels(small, lines))
         others = [control for control in controls if control.kind != "icon"]
         candidates, letters = _candidates([control for control in controls if control.kind == "icon"], symbols)
 
@@ -83,9 +86,9 @@ class EmbeddedParser:
         controls = [*others, *(_switched(icon) for icon in icons)]
 
         yield clock.begin("merging")
-        elements = [_framed(element, image.size) for element in merge(texts, controls, iou_threshold)]
+        elements = [_framed(element, image.size) for element in with_links(pixels, merge(texts, controls, iou_threshold))]
         elements = [element for element in elements if element.confidence >= box_threshold]
-        return Screen(image.size, number(elements), self.name, clock.stop())
+        return Screen(image.size, number(elements), self.name, clock.stop(), panels)
 
 
 def _framed(element: Element, size: Size) -> Element:

@@ -13,7 +13,7 @@ from core.screen import sentences, thesaurus
 from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english, is_deed, unspaced
-from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Term, around, without_roles
+from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Side, Term, around, without_roles
 from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, alike, joined_alike, opposed, overlap, stem, ways, words
 from core.screen.places import Place
@@ -60,6 +60,7 @@ SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
 FAR_ICON = 0.8  # likewise, what an icon's counts
 MISREAD = 0.84  # how alike a word on the screen is at least to one that the name has
+PEERS = 0.75  # what bears the name at least this well, compared with the best, may be meant as well as it
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
 SPELT = 0.8  # a likeness in meaning for each likeness in letters
@@ -83,7 +84,7 @@ _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
     "button": {"button": 1.0, "icon": 0.6, "text": 0.2},
     "icon": {"icon": 1.0, "image": 0.6, "button": 0.4},
     "link": {"text": 1.0, "button": 0.3},
-    "tab": {"button": 0.8, "text": 0.8, "icon": 0.3},
+    "tab": {"button": 0.8, "text": 0.8, "field": 0.6, "icon": 0.3},
     "field": {"field": 1.0},
     "checkbox": {"checkbox": 1.0, "icon": 0.2},
     "toggle": {"toggle": 1.0, "checkbox": 0.3},
@@ -375,6 +376,7 @@ def _related(
                     near[i] = max(near[i], strength * relation(box, anchor, side, known.unit))
         if near.any():
             break
+    like = _on_the_panel(known, read.side, named, near, [j for j, _ in owned], like)
     for j, strength in owned:
         anchor = known.text_boxes[j]
         entry = of_same_entry(anchor, [known.elements[i].box for i in like], known.lines, known.unit)
@@ -403,6 +405,25 @@ def _related(
     return values, owners
 
 
+def _on_the_panel(
+    known: DescribedScreen, side: Side, named: np.ndarray, near: np.ndarray, anchors: list[int], like: list[int]
+) -> list[int]:
+    """Which of the like elements lie on the same panel as an anchor, where some candidates do; ``near`` of those that do
+    not falls."""
+    fitting = np.flatnonzero((near > 0) & (named >= PEERS * named[near > 0].max(initial=0.0)))
+    if side in ("left", "right") or not len(fitting):
+        return like
+    shared = {
+        i: min(known.shared_panel(known.elements[i].box, known.text_boxes[j]) for j in anchors)
+        for i in {*fitting.tolist(), *np.flatnonzero(near).tolist(), *like}
+    }
+    least = min(shared[i] for i in fitting)
+    for i, area in shared.items():
+        if area > least:
+            near[i] *= FITTING
+    return [i for i in like if shared[i] <= least]
+
+
 def _like_the_best(known: DescribedScreen, named: np.ndarray) -> list[int]:
     """The elements that bear the same text as the best named one, else those whose icon shows the same as that of the
     best named one that has an icon."""
@@ -422,8 +443,8 @@ def _shares(known: DescribedScreen, term: Term) -> np.ndarray:
     named = [word for word, weight in zip(wanted, weights, strict=True) if weight != SORT]
     shares = np.zeros((len(known.elements), 2), np.float32)
     for i, (own, label, strength) in enumerate(zip(known.words, known.label_words, known.label_strength, strict=True)):
-        by_own = overlap(wanted, weights, own)
-        by_label = tuple(strength * share for share in overlap(wanted, weights, label))
+        by_own = overlap(wanted, weights, own, known.vocabulary)
+        by_label = tuple(strength * share for share in overlap(wanted, weights, label, known.vocabulary))
         # A recogniser glues and splits words: "Goto file" for "Go to file".
         glued = joined_alike(named, own) if len(named) != len(own) else 0.0
         shares[i] = max(by_own, by_label, (glued, glued), key=lambda pair: pair[0] * pair[1])

@@ -90,7 +90,7 @@ def ground(screen: Screen, instruction: str) -> Grounding:
     read = read_instruction(instruction)
     if not read.words:
         return Grounding((), False, "not sure: the instruction has no words")
-    known = describe(screen.elements, read.foreign)
+    known = describe(screen.elements, screen.panels, read.foreign)
     values, scores = _score(known, screen, read)
     order = np.argsort(-scores, kind="stable")
     confidences = np.exp(scores - scores.max())

@@ -15,7 +15,7 @@ from core.screen.places import Place, take_place
 
 Role = Literal["button", "icon", "link", "tab", "field", "checkbox", "toggle", "image", "item", "menu"]
 Deed = Literal["", "known", "shown"]
-Side = Literal["near", "left", "right", "above", "below", "of"]
+Side = Literal["near", "left", "right", "above", "below", "of", "in"]
 
 SORT = 0.25  # what a word counts that says only what sort of thing is meant
 FUNCTION = 0.1  # what an article or a preposition counts
@@ -25,7 +25,7 @@ LONGEST = 600  # characters that are read: what is meant stands at the beginning
 _POINTING = (
     "click on|click|double click|right click|tap on|tap|press on|press|hit|push|touch|select|choose|pick|activate|"
     "locate|point to|point at|hover over|move to|点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
-    r"follow(?=.*\blink\b)|"
+    r"follow(?=.*\blink\b)|(?:(?:go|jump|switch|move) back|return) to(?=(?: [\w'-]+){0,3} (?-i:[A-Z]))|"
     "haz clic en|clic en|pulsa|toca|selecciona|elige|"
     "cliquez sur|cliquer sur|clique sur|clique dans|appuie sur|appuyez sur|sélectionne|choisis|"
     "klicke auf|klick auf|klicke in|klick in|wechsle zum|wechsle zur|wechsle zu|gehe zum|gehe zur|gehe zu|"
@@ -46,7 +46,7 @@ _ASKING = re.compile(
     r" (?:has|holds|contains|offers|opens|is|leads to|takes me to|brings me to)(?: for)?)?)\b ?(?=\S)",
     re.I,
 )
-_TYPING = "type in|type|enter|input|fill in|fill out|fill|key in|(?:write|insert|put)(?= ['\"“‘])|输入|اكتب"
+_TYPING = "type in|type|enter|input|fill in|fill out|fill|key in|write into|write in|(?:write|insert|put)(?= ['\"“‘])|输入|اكتب"
 _ROLE_WORDS: dict[str, Role] = {
     "button": "button", "btn": "button", "icon": "icon", "symbol": "icon", "glyph": "icon", "logo": "image",
     "link": "link", "tab": "tab", "field": "field", "box": "field", "bar": "field",
@@ -67,42 +67,64 @@ _CONTAINERS = frozenset(
     "page section panel category style window screen app application website site program area dialog popup tabs "
     "buttons icons links corner side list view button one control element".split()
 )
-_LISTED = (
-    "post message mail email video clip song track file item product article entry note task event conversation chat"
-)
-# What an entry of a list is, or how it came about: it tells less of which one than the other words do.
-_ENTRIES = frozenset(
-    f"{_LISTED} photo picture image row line card timer alarm table cell comment wrote said posted sent written".split()
-)
-# What is somebody's or about something, and told by that.
-_ENTRY_OF = re.compile(
-    rf"\b({'|'.join(_LISTED.split())}|profile|folder|channel|album|story|thread|row|cell|line|card|transaction|payment|"
-    r"table|timer|alarm|appointment|meeting|layer|chapter|lesson|playlist) "
-    r"(?:of|with|by|about|from|at|called|named|titled)\b"
-)
-# "the lesson Two greys", "order #41876"
 _THINGS = (
-    f"{_LISTED} folder channel album story thread lesson episode order invoice ticket issue tag label category chapter "
-    "playlist contact customer project board branch city station"
+    "post message mail email video clip song track file item product article entry note task event conversation chat "
+    "folder channel album story thread lesson episode order invoice ticket issue tag label category chapter playlist "
+    "contact customer project board branch city station recipe question answer headline report review book course "
+    "movie film game document job trip flight hotel keyword brand schema stage step topic layer date profile row cell "
+    "line card transaction payment table timer alarm appointment meeting"
 ).split()
-_ENTRY_NAMED = re.compile(rf"\b(?:the|this|my) ({'|'.join(_THINGS)}) (?=[A-Z])")
-_ENTRY_NUMBERED = re.compile(rf"\b({'|'.join(_THINGS)}) (?=[#\d])")
-# "the customers table", "the table orders_archive"
+"""What an entry of a list may be, and is then told by its name."""
+_THING = "|".join(_THINGS)
+# What an entry of a list is, or how it came about: it tells less of which one than the other words do.
+_ENTRIES = frozenset([*_THINGS, *"photo picture image comment wrote said posted sent written".split()])
+# What is somebody's or about something, and told by that.
+_ENTRY_OF = re.compile(rf"\b({_THING}) (?:of|with|by|about|from|at|called|named|titled)\b")
+# "the trip that starts from Linden"
+_ENTRY_THAT = re.compile(rf"\b({_THING}) (?:that|which|who) ([a-z]+)\b")
+# "the lesson Two greys", "order #41876"
+_ENTRY_NAMED = re.compile(rf"\b(?:the|this|my) ({_THING}) (?=[A-Z])")
+_ENTRY_NUMBERED = re.compile(rf"\b({_THING}) (?=[#\d])")
+# "the customers table", "the table orders_archive", "the tag cron on the question"
 _ENTRY_LAST = re.compile(
-    r"\bthe (?:[\w-]+ )+(table|row|cell|chat|timer)$|"
-    r"\bthe (table|row|cell|chat|timer) (?!icon|button|tool|menu|tab)[\w-]+$"
+    r"\bthe (?:[\w-]+ )+(table|row|cell|chat|timer|keyword|tag|schema|stage|step)$|"
+    rf"\bthe ({_THING}) (?!(?:{'|'.join(sorted({*_ROLE_WORDS, *_CONTAINERS, *FUNCTION_WORDS, 'list'}))})\b)[\w-]+"
+    r"(?:$| (?=on|in|of|from|at))"
 )
+# "Anna's calendar"
+_ENTRY_OWNED = re.compile(r"(?-i:[A-Z])\w*'s (calendar|profile|page|account|chat|story|channel|board|card|row)\b")
 _TELLING = frozenset("about called named titled".split())
 ENTRY = 0.4  # what such a word counts in the name of the thing that something else belongs to
 # What is done to nothing but these.
 _IMPLIED: dict[Role, re.Pattern[str]] = {
     "toggle": re.compile(
-        r"(?:turn|switch|flip|toggle|enable|disable|activer|désactiver|activar|desactivar)\b|"
+        r"(?:turn|switch|flip|toggle|enable|disable)\b(?!.* to (?!o(?:n|ff)\b))|(?:activer|désactiver|activar|desactivar)\b|"
         r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|.*(?:开启|启用|停用|关掉)"
     ),
     "checkbox": re.compile(r"check\b(?! (?:for|out|in|on)\b)"),
 }
-_TICKING = re.compile(r"(?:untick|tick|uncheck)\b")
+_TICKING = re.compile(r"(?:untick|tick|uncheck)\s+(?=\S)", re.I)
+# "Check the inbox" looks at it.
+_LOOKING = re.compile(
+    r"check (?=.*\b(?:folder|page|tab|section|inbox|mail|emails?|messages|profile|account|calendar|balance|"
+    r"news|status|weather|notifications|updates)\b)",
+    re.I,
+)
+# "In the contents, go to Early lights"
+_WHERE_FIRST = re.compile(r"(?P<where>(?:in|on|under|from|at) (?:the|my) [^,]{2,40}), (?P<rest>\w+ .+)", re.I)
+# "Follow the link to this older thread"
+_LINK_TO = re.compile(r"(?:(?:open|visit|use|try) )?(?:the |a )?link (?:to|for|about) (?=\w)", re.I)
+# "Show only stays with a swimming pool"
+_FILTERING = re.compile(
+    r"(?i:show|display|list|see|find)(?: me)?(?: only| just).{0,30}? (?:with|that have|having|of|from|by|in|for|under)\s+"
+    r"(?:an? |the )?"
+)
+# "Read this article in Deutsch"
+_IN_LANGUAGE = re.compile(
+    r"(?:read|view|show|see|open|display|translate|browse)\b.*\b(?:article|page|site|website|text|app) (?:in|into|to) "
+    r"(?P<name>(?-i:[A-Z])\w+)$",
+    re.I,
+)
 # "box" and "bar" are a field only after these.
 _FIELD_BEFORE = {
     "box": "empty search text input message combo check tick address email password edit".split(),
@@ -138,11 +160,17 @@ _ACTING = re.compile(
     r"unlock|pause|stop|restart|buy|book|order|rate|report|duplicate|restore)\s+(?=\S)"
 )
 _PICTURING = re.compile(r"(?:export|import|crop|rotate|resize|upload|attach|flip|mirror|zoom)\b")
+# "Pause all" is one name.
+_WHATEVER = frozenset("all everything it this that them these".split())
 # Any other verb, where a control says just that.
 NO_DEEDS = LEADING_VERBS | MAKING_VERBS | FUNCTION_WORDS | frozenset("more all new next previous search".split())
 _DEED = re.compile(
     rf"(?!(?:{'|'.join(sorted(NO_DEEDS - {'start', 'run', 'apply'}))})\b)"
     r"(?P<verb>[a-z]{3,})\s+(?!(?:in|on|out)\s)(?=\S)"
+)
+# What is in these stands below their title.
+_SECTION = re.compile(
+    r"\b(?:in|from|on|under) (?:the )?(?:[\w-]+ ){1,3}(?:list|section|panel|group|tree|filters?|block|area|box)$"
 )
 # What is in a column stands below its title.
 _COLUMN = re.compile(r"\b(?:in|under) (?:the )?(?P<title>.+?) column\b")
@@ -175,7 +203,8 @@ class Term:
 
 @dataclass(frozen=True)
 class Relation:
-    """Where the target lies as seen from the anchor. "of" is the loosest: the same row, card or group."""
+    """Where the target lies as seen from the anchor. "of" is the loosest: the same row, card or group; "in" is below a
+    section's title."""
 
     side: Side
     head: Term
@@ -187,7 +216,7 @@ class Relation:
     @property
     def certain(self) -> bool:
         """Whether the words can hardly mean anything else ("of" also joins the words of one name)."""
-        return self.side != "of"
+        return self.side not in ("of", "in")
 
 
 @dataclass(frozen=True)
@@ -218,6 +247,9 @@ def read_instruction(text: str) -> Instruction:
     text = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text[: 4 * LONGEST]).replace("’", "'")).strip()[:LONGEST]
     text = _DROP_DOWN.sub(lambda match: "dropdown" if match["spaced"] else match[0], text)
     text = re.sub(rf"^(?:(?:{_POLITE})(?:\b|(?<=[^\x00-\x7f]))[ ,]*)+", "", text, flags=re.I)
+    if first := _WHERE_FIRST.fullmatch(text):
+        text = f"{first['rest']} {first['where'].lower()}"
+    text = _LOOKING.sub("view ", text, count=1) if _LOOKING.match(text) else text
     asking = _ASKING.match(text)
     text = text[asking.end() :] if asking else text
     text = re.sub(r"\bsearch (?=results?\b)", "", text, flags=re.I)
@@ -227,19 +259,26 @@ def read_instruction(text: str) -> Instruction:
         text, quotes = _without_payload(text, quotes)
     pointing = re.match(rf"({_POINTING})(?:\b|(?<=[^\x00-\x7f])) *(?=\S)", text, re.I)
     text = text[pointing.end() :] if pointing else text
+    linked = _LINK_TO.match(text)
+    text = text[linked.end() :] if linked else text
     if named := _NAMED.search(text.lower()):
         rest = text[named.end() :]
         if not quotes and rest:
             quotes = [re.split(r"\s+(?:in|on|at|from|under|next)\s+the\s+|[,.;]", rest)[0]]
     text, place = take_place(text, quotes)
     sort = asking["sort"] if asking else None
-    roles = frozenset({_ROLE_WORDS[sort.lower()]}) if sort else _roles(text, typing)
+    roles = frozenset({_ROLE_WORDS[sort.lower()]}) if sort else _roles("link" if linked else text, typing)
+    text = _TICKING.sub("", text, count=1) if _TICKING.match(text) else text
     ordinal, text = _take_ordinal(text, quotes)
     quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
     english = translations(text) if is_foreign(text) else None
     whole = [_told_apart(_term(text, after_verb=pointing is not None, english=english), text)]
     if arranged := _ARRANGING.match(text.lower()):
         whole.append(_term(text[arranged.end() :], named=True))
+    if filtered := _FILTERING.match(text):
+        whole.append(_term(text[filtered.end() :], named=True))
+    if spoken := _IN_LANGUAGE.match(text):
+        whole.append(_term(spoken["name"], named=True))
     if pointing and pointing[1].lower() in _NAMING_TOO:
         whole.append(_term(f"{pointing[1]} {text}"))
     return Instruction(
@@ -404,9 +443,14 @@ def _told_apart(term: Term, text: str) -> Term:
     """The term, where "the profile of Anna" is told by whose it is: what is of somebody counts as an entry does. With a
     capital ("the Profile of the group") it rather stands there."""
     last = _ENTRY_LAST.search(text.strip(" .!?"))
-    entries = {name for pattern in (_ENTRY_OF, _ENTRY_NAMED, _ENTRY_NUMBERED) for name in pattern.findall(text)}
-    entries.update(filter(None, last.groups()) if last else ())
-    weights = (min(w, ENTRY) if word in entries else w for word, w in zip(term.words, term.weights, strict=True))
+    patterns = (_ENTRY_OF, _ENTRY_NAMED, _ENTRY_NUMBERED, _ENTRY_OWNED)
+    most = {name: ENTRY for pattern in patterns for name in pattern.findall(text)}
+    most |= {name: ENTRY for name in (last.groups() if last else ()) if name}
+    for name, verb in _ENTRY_THAT.findall(text):
+        most |= {name: ENTRY, verb: FUNCTION}
+    if _ENTRY_OF.search(text):
+        most |= dict.fromkeys(_TELLING, FUNCTION)
+    weights = (min(w, most.get(word, w)) for word, w in zip(term.words, term.weights, strict=True))
     return Term(term.words, tuple(weights), term.whole)
 
 
@@ -453,11 +497,13 @@ def _relations(text: str, english: Mapping[str, str] | None) -> list[Relation]:
 
 def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]:
     """Readings as "something of the anchor"."""
+    if _FILTERING.match(text):
+        return []
     if match := _SETTING.match(lowered):
         return [("near", text[match.start("value") :], text[match.start("thing") : match.end("thing")], "shown")]
     entries = set(_ENTRY_OF.findall(text))
     readings: list[tuple[Side, str, str, Deed]] = [
-        ("of", text[: match.start()], text[match.end() :], "")
+        ("in" if _SECTION.search(lowered) else "of", text[: match.start()], text[match.end() :], "")
         for match in _SOFT.finditer(lowered)
         # "Go to Desktop" asks for no "Go", "the profile of Anna" for no "profile"
         if not (head := set(words(text[: match.start()]))) <= LEADING_VERBS
@@ -466,7 +512,7 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
     if match := _EXPLAINING.match(lowered):
         readings.append(("of", "info", text[match.start("thing") : match.end("thing")], ""))
     # "remove the milk from the cart": the verb is what to do, its object the row to do it in.
-    if match := _ACTING.match(lowered):
+    if (match := _ACTING.match(lowered)) and lowered[match.end() :].strip(" .!?") not in _WHATEVER:
         rest = text[match.end() :]
         readings.append(("of", match.group(1), rest, "known"))
         # "add the lamp to the cart": "add to the cart" in the lamp's row.
@@ -475,6 +521,6 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
         return readings
     # "Anna's message"; where something is done to it, as above, no message is meant.
     readings += [("of", text[m.end() :], text[: m.start()], "") for m in re.finditer(r"'s\s+", lowered)]
-    if (match := _DEED.match(lowered)) and not _ARRANGING.match(lowered):
+    if (match := _DEED.match(lowered)) and not _ARRANGING.match(lowered) and lowered[match.end() :] not in _WHATEVER:
         readings.append(("of", match["verb"], text[match.end() :], "shown"))
     return readings

@@ -26,6 +26,9 @@ ADJOINING = 1.0
 PEER = 0.15
 """The share by which what is alike may differ in height or distance."""
 
+WRAPPED = 3
+"""Lines that a headline takes at most."""
+
 TOOLS = 6
 """Icons that make a toolbar."""
 BAR_WORDS = 5
@@ -225,6 +228,35 @@ def control_beside(label: Element, elements: Sequence[Element], unit: float) -> 
     return best
 
 
+def wrapped(elements: Sequence[Element]) -> list[tuple[Element, ...]]:
+    """Texts of two or three lines, such as headlines: the next line begins below and goes on in lower case."""
+    lines = sorted((e for e in elements if e.kind == "text" and e.words), key=lambda element: element.box.y1)
+    after: dict[int, Element] = {}
+    for i, line in enumerate(lines):
+        for other in lines[i + 1 :]:
+            gap, size = other.box.y1 - line.box.y2, min(line.box.height, other.box.height)
+            if gap > 0.7 * size:
+                break
+            if (
+                gap > -0.5 * size
+                and abs(other.box.x1 - line.box.x1) < 0.3 * size
+                and abs(other.box.height - line.box.height) <= 0.35 * size
+                and other.text[0].islower()
+                and len(line.words) > 1
+            ):
+                after[line.id] = other
+                break
+    continued = {line.id for line in after.values()}
+    found = []
+    for line in lines:
+        block = [line]
+        while block[-1].id in after:
+            block.append(after[block[-1].id])
+        if line.id not in continued and 1 < len(block) <= WRAPPED:
+            found.append(tuple(block))
+    return found
+
+
 def menu_bar(elements: Sequence[Element]) -> frozenset[int]:
     """Ids of the titles in a program's menu bar: the row of at least two of those that most programs have."""
     titles = [e for e in elements if e.kind in ("text", "button") and e.text]
@@ -250,6 +282,8 @@ def relation(candidate: Box, anchor: Box, side: Side, unit: float) -> float:
     distance = math.hypot(horizontal, vertical)
     if side == "near":
         return 1 / (1 + (0.1 * horizontal if same_row(candidate, anchor) else 0.3 * distance))
+    if side == "in" and dy > 0 and candidate.x1 >= anchor.x1 - 2 * unit and not same_row(candidate, anchor):
+        return 1 / (1 + 0.03 * (vertical + horizontal))
     # What belongs to a thing stands in its row, however far, or below it: titles come before their controls.
     if same_row(candidate, anchor):
         return 1 / (1 + 0.01 * horizontal) * (1.0 if dx > 0 or horizontal < ADJOINING else 0.85)

@@ -102,6 +102,10 @@ def stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1].isalpha() else word
 
 
+INFLECTED, SHORTENED = 0.95, 0.8
+"""How alike words of one stem are, and a word and its beginning."""
+
+
 @lru_cache(maxsize=1 << 17)
 def alike(a: str, b: str) -> float:
     """How surely two words mean the same by their letters, 0..1.
@@ -112,24 +116,27 @@ def alike(a: str, b: str) -> float:
     if a == b:
         return 1.0
     if a.isascii() and b.isascii() and stem(a) == stem(b):
-        return 0.95
+        return INFLECTED
     shorter, longer = sorted((len(a), len(b)))
     if shorter < 3:
         return 0.0
     if shorter == longer and a.translate(_LOOKALIKES) == b.translate(_LOOKALIKES):
-        return 0.95
+        return INFLECTED
     if shorter >= 4 and (a.startswith(b) or b.startswith(a)):
-        return 0.8
+        return SHORTENED
     if shorter >= 5 and longer - shorter <= 2:
         ratio = fuzz.ratio(a, b) / 100
         return ratio if ratio >= 0.84 else 0.0
     return 0.0
 
 
-def overlap(wanted: list[str], weights: list[float], found: list[str]) -> tuple[float, float]:
+def overlap(
+    wanted: list[str], weights: list[float], found: list[str], spelt: frozenset[str] = frozenset()
+) -> tuple[float, float]:
     """(share of the wanted words' weight that is found, share of the found words that are wanted), both 0..1.
 
-    Function words count a tenth among the found words, so that "the" never makes a match.
+    Function words count a tenth among the found words, so that "the" never makes a match. For wanted words that are
+    ``spelt`` so elsewhere, others that differ in a letter do not stand.
     """
     if not wanted or not found:
         return 0.0, 0.0
@@ -138,6 +145,8 @@ def overlap(wanted: list[str], weights: list[float], found: list[str]) -> tuple[
     for i, a in enumerate(wanted):
         for j, b in enumerate(found):
             similarity = alike(a, b)
+            if a in spelt and similarity not in (1.0, INFLECTED, SHORTENED):
+                continue
             if similarity > best_wanted[i]:
                 best_wanted[i] = similarity
             if similarity > best_found[j]:

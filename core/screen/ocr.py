@@ -284,13 +284,19 @@ def _lines(crop: _Crop, text: str, probability: np.ndarray, centers: np.ndarray)
 
 
 def _pieces(text: str, owners: list[int]) -> list[tuple[int, int]]:
-    """The words of a text, as half-open intervals of its characters: cut at spaces and where the ink stands apart."""
+    """The words of a text, as half-open intervals of its characters: cut at spaces, where the ink stands apart and
+    around square brackets ("counted.[1]")."""
     letters = np.array([character != " " for character in text])
     pieces = []
     for start, stop in _runs(letters):
-        cuts = [start, *(i for i in range(start + 1, stop) if owners[i] != owners[i - 1]), stop]
+        cuts = [start, *(i for i in range(start + 1, stop) if owners[i] != owners[i - 1] or _bracket(text, i)), stop]
         pieces.extend(pairwise(cuts))
     return pieces
+
+
+def _bracket(text: str, i: int) -> bool:
+    """Whether square brackets begin or have just ended at a character."""
+    return text[i] == "[" or (text[i - 1] == "]" and text[i].isalnum())
 
 
 def _nearest(stretches: list[tuple[float, float]], position: float) -> int:

@@ -15,9 +15,10 @@ _SIDES = (
 )
 _AREAS: dict[str, str] = {
     "sidebar": "left", "side bar": "left", "navigation pane": "left", "left pane": "left", "left rail": "left",
-    "side menu": "left",
+    "side menu": "left", "info box": "right", "infobox": "right",
     "header": "top", "top bar": "top", "title bar": "top", "toolbar": "top", "navigation bar": "top", "navbar": "top",
     "menu bar": "top", "ribbon": "top", "browser": "top", "address bar": "top", "tab strip": "top",
+    "breadcrumbs": "top", "breadcrumb trail": "top", "breadcrumb": "top",
     "footer": "bottom", "taskbar": "bottom", "task bar": "bottom",
     "dock": "bottom", "bottom bar": "bottom", "tab bar": "bottom", "status bar": "bottom",
 }  # fmt: skip
@@ -26,10 +27,10 @@ _POSITION = re.compile(
     rf"(?P<side>{_SIDES})(?:[\s-]*(?:hand))?"
     r"(?:[\s-]*(?:corner|side|edge|part|half|area|end|row|column|bar|pane|panel|sidebar|toolbar|menu))*"
     r"(?:\s+of\s+(?:the|this|my)\s+"
-    r"(?:screen|page|window|app|display|dialog|website|site|browser|toolbar|header|desktop))?(?=\W|$)",
+    r"(?:screen|page|window|app|display|dialog|website|site|browser|toolbar|header|desktop|article|document))?(?=\W|$)",
 )
 _AREA = re.compile(
-    r"\b(?:in|on|from|at|of|inside)\s+(?:the\s+)?(?:(?P<side>left|right|top|bottom|upper|lower)[\s-]+)?"
+    r"\b(?:in|on|from|at|of|inside|using|via)\s+(?:the\s+)?(?:(?P<side>left|right|top|bottom|upper|lower)[\s-]+)?"
     rf"(?P<area>{'|'.join(_AREAS)})\b"
 )
 # "the top right icon", "leftmost button": only before a word for a control, as "left arrow" names an icon.
