@@ -98,7 +98,9 @@ class DescribedScreen:
         )
         self.unread = np.array([not _LATIN.search(text) for text in self.meant], bool)
         kinds = {element.id: element.kind for element in elements}
-        self.labelling = {label.text.id for id, label in self.labels.items() if kinds[id] not in ("icon", "image")}
+        self.labelling = {
+            label.text.id: kinds[id] for id, label in self.labels.items() if kinds[id] not in ("icon", "image")
+        }
         self.icons = [_guesses(element) or _inside(element, elements) for element in elements]
         self.bareness = np.array(
             [_bareness(*own) for own in zip(self.words, self.label_strength, strict=True)], np.float32

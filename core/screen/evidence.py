@@ -13,7 +13,7 @@ from core.screen import sentences, thesaurus
 from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english, is_deed, unspaced
-from core.screen.instruction import NO_DEEDS, SORT, Instruction, Relation, Role, Side, Term, around, without_roles
+from core.screen.instruction import ENTRY, NO_DEEDS, SORT, Instruction, Relation, Role, Side, Term, around, without_roles
 from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row
 from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, alike, joined_alike, opposed, overlap, stem, ways, words
 from core.screen.places import Place
@@ -105,6 +105,8 @@ _SELF_NAMED: frozenset[Role] = frozenset({"tab", "link", "button"})
 """The sorts that bear their names themselves: a text that looks like another's label may well be one."""
 # A list that is a control, not one that has entries ("in the result list").
 _LIST_BOX = re.compile(r"(?<!\bthe )(?<!\bresult )(?<!\bresults )\blist\b")
+_OPENING = frozenset("open visit read go view jump follow".split())
+"""What is not done to a check box."""
 _PAGE = re.compile(r"\bpage (\d{1,4})\b", re.I)
 _NAMES = ("exact", "wanted", "both", "phrase", "sentence", "meaning")
 """What speaks for an element by what stands on it."""
@@ -199,7 +201,10 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     values["phrase"][:] = shares[:, 1] ** 2 * np.clip((shares[:, 1] * known.counts - 1) / 2, 0.0, 1.0)
     content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
     marked = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 1.0]
-    meanings, leading = thesaurus.of_request(sentence), thesaurus.leading_to(sentence)
+    # "The recipe for the tart" asks for no recipes.
+    told = ENTRY in term.weights and term.words[0] in LEADING_VERBS | FUNCTION_WORDS
+    said = unspaced(w for w, weight in zip(term.words, term.weights, strict=True) if weight > ENTRY) if told else sentence
+    meanings, leading = thesaurus.of_request(said), thesaurus.leading_to(said)
     if words(sentence):
         asked = sentences.embed([sentence])[0]
         values["sentence"][:] = _beyond(UNLIKE, known.text_vectors @ asked)
@@ -220,6 +225,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         values["lacks the name"][:] = ~(bearing | by_label)
     closeness = np.zeros(len(elements), np.float32)
     way = ways(sentence)
+    opening = not instruction.roles and not _OPENING.isdisjoint(words(sentence)[:1])
     verb = [word for word in words(sentence)[:1] if not term.whole and word not in NO_DEEDS]
     if instruction.roles & _SELF_NAMED:
         labelling = 0.0
@@ -234,6 +240,10 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
             values["exact"][i] = max(values["exact"][i], VERB)
         if marked and sorted(marked) == sorted(known.words[i]):
             values["exact"][i] = 1.0
+        elif marked and element.id in known.captioned and sorted(marked) == sorted(known.label_words[i]):
+            values["exact"][i] = max(values["exact"][i], known.label_strength[i])
+        if opening and element.kind == "checkbox":
+            values["lacks the role"][i] = 1.0
         values["meaning"][i] = known.trust[i] * _shared(meanings, own)
         values["leads"][i] = known.trust[i] * _shared(leading, own) ** 0.5
         fitting = tuple(guess for guess in known.icons[i] if not opposed(way, guess.name))
@@ -247,7 +257,8 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         values["clickable"][i] = element.clickable
         values["control"][i] = element.kind in ("button", "icon", "field")
         values["long"][i] = _prose(element.text, len(known.words[i]))
-        values["labels another"][i] = labelling * (element.id in known.labelling)
+        ticked = opening and known.labelling.get(element.id) == "checkbox"
+        values["labels another"][i] = labelling * (element.id in known.labelling and not ticked)
         closeness[i] = _closeness(x, y, instruction.place)
     if instruction.foreign:
         _weigh_unknown(known, values, term, instruction.unknown)

@@ -79,7 +79,7 @@ _THING = "|".join(_THINGS)
 # What an entry of a list is, or how it came about: it tells less of which one than the other words do.
 _ENTRIES = frozenset([*_THINGS, *"photo picture image comment wrote said posted sent written".split()])
 # What is somebody's or about something, and told by that.
-_ENTRY_OF = re.compile(rf"\b({_THING}) (?:of|with|by|about|from|at|called|named|titled)\b")
+_ENTRY_OF = re.compile(rf"(?<!\bthis )(?<!\banother )(?<!\bnext )(?<!\bfollowing )\b({_THING}) (?:of|with|by|about|on|for|from|at|called|named|titled)\b")
 # "the trip that starts from Linden"
 _ENTRY_THAT = re.compile(rf"\b({_THING}) (?:that|which|who) ([a-z]+)\b")
 # "the lesson Two greys", "order #41876"
@@ -103,7 +103,7 @@ _IMPLIED: dict[Role, re.Pattern[str]] = {
     ),
     "checkbox": re.compile(r"check\b(?! (?:for|out|in|on)\b)"),
 }
-_TICKING = re.compile(r"(?:untick|tick|uncheck)\s+(?=\S)", re.I)
+_TICKING = re.compile(r"(?:(?:tick|check) off|untick|tick|uncheck)\s+(?=\S)", re.I)
 # "Check the inbox" looks at it.
 _LOOKING = re.compile(
     r"check (?=.*\b(?:folder|page|tab|section|inbox|mail|emails?|messages|profile|account|calendar|balance|"
@@ -181,7 +181,7 @@ _SETTING = re.compile(r"(?:set|change|switch|turn)\s+(?:the\s+|my\s+)?(?P<thing>
 _ARRANGING = re.compile(r"(?:sort|order|filter|group|arrange)\b.{0,60}?\bby\s+(?:the\s+)?")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ORDINAL = re.compile(
-    rf"\b(?<!\ba )(?<!\bper )(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b"
+    rf"\b(?<!\ba )(?<!\bper )(?<!\bon )(?<!\babout )(?<!\bfor )(?<!\bof )(?<!\bwith )(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b"
 )
 _QUOTED = re.compile(r"[“\"«„「『](?P<a>[^”\"»“」』]{1,200})[”\"»“」』]|(?<!\w)['‘`](?P<b>[^'’`]{1,200})['’`](?!\w)")
 _DROP_DOWN = re.compile(rf"{_QUOTED.pattern}|\b(?P<spaced>drop[ -]down)\b", re.I)  # outside of quotes
@@ -486,7 +486,7 @@ def _relations(text: str, english: Mapping[str, str] | None) -> list[Relation]:
     for side, head, anchor, deed in readings:
         relation = Relation(
             side,
-            _term(head, after_verb=words(head)[:1] != begun, english=english),
+            _told_apart(_term(head, after_verb=words(head)[:1] != begun, english=english), head),
             _anchor(anchor, words(anchor)[:1] != begun, english),
             deed,
         )
@@ -520,7 +520,8 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
         readings += [("of", f"{match.group(1)} {tail}", thing, "") for tail in tails]
         return readings
     # "Anna's message"; where something is done to it, as above, no message is meant.
-    readings += [("of", text[m.end() :], text[: m.start()], "") for m in re.finditer(r"'s\s+", lowered)]
+    if not _ENTRY_OWNED.search(text):
+        readings += [("of", text[m.end() :], text[: m.start()], "") for m in re.finditer(r"'s\s+", lowered)]
     if (match := _DEED.match(lowered)) and not _ARRANGING.match(lowered) and lowered[match.end() :] not in _WHATEVER:
         readings.append(("of", match["verb"], text[match.end() :], "shown"))
     return readings

@@ -168,7 +168,7 @@ def _title(text: Element, elements: Sequence[Element], unit: float) -> Element:
 
 def _ticks(control: Element, text: Element, unit: float) -> bool:
     """Whether a control is the check box just before a text, which then names nothing else."""
-    box = control.kind == "checkbox" or (control.icons and control.icons[0].name in ("check", "checkbox on"))
+    box = control.kind == "checkbox" or (control.icons and control.icons[0].name in ("check", "checkbox on", "square"))
     return bool(box) and same_row(control.box, text.box) and 0 <= text.box.x1 - control.box.x2 < 1.2 * unit
 
 
