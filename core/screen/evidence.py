@@ -14,8 +14,8 @@ from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english, is_deed, unspaced
 from core.screen.instruction import ENTRY, NO_DEEDS, SORT, Instruction, Relation, Role, Side, Term, around, without_roles
-from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row
-from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS, alike, joined_alike, opposed, overlap, stem, ways, words
+from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row, title_of
+from core.screen.lexical import FUNCTION_WORDS, INFLECTED, LEADING_VERBS, SHORTENED, alike, joined_alike, opposed, overlap, stem, ways, words
 from core.screen.places import Place
 
 FEATURES = (
@@ -32,6 +32,7 @@ FEATURES = (
     "place",  # it lies where the instruction says
     "usual place",  # it lies where such a thing usually is
     "usual order",  # an unknown icon stands where the first tools of most programs do
+    "under its title",  # what else the name says stands above it or before it
     "relation",  # it lies as asked to the named other thing
     "ordinal",  # it is the n-th of its like, as asked
     "clickable",
@@ -66,6 +67,8 @@ CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things ar
 SPELT = 0.8  # a likeness in meaning for each likeness in letters
 FUNCTION_SHARE = 0.1  # unknown words of less of a name are taken for grammar
 NAMES = 3  # of those on the screen that an instruction may name
+TITLED = 0.8  # what is asked for under a title bears nothing but a share of the name as large as this
+TITLE_WORDS = 4
 RUN = 0.8  # how well a longer text bears a name that stands in it word by word
 UNLIKE, UNLIKE_ICON = 0.1, 0.3  # likenesses up to these, weighted with how sure text and icon are, say nothing
 BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
@@ -266,6 +269,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
         _name_controls(known, values, _LABELLED[role])
     if instruction.roles != {"menu"}:
         values["leads"] *= 1.0 - min(SHOWN * _bears_name(values).max(), 1.0)
+    deeds = frozenset()
     acting = instruction.roles != {"field"} and (not instruction.foreign or is_deed(sentence))
     if acting and (deeds := thesaurus.deeds(sentence) or thesaurus.makings(sentence)):
         does = _does(known, deeds, sentence)
@@ -276,6 +280,8 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
                 values[name][does < 0.5] *= OBJECT_NAME
         if does.max() >= DOES:
             values["lacks the deed"][:] = (1 - does / does.max()) * does.max() ** 0.5
+    if not deeds:
+        values["under its title"][:] = _under_title(known, term, shares)
     if instruction.roles & {"toggle", "field", "checkbox"} and values["role"].max() == 1.0:
         values["lacks the role"][:] = (values["role"] < 0.3) & (values["labels another"] == 0)
     if instruction.roles == {"menu"} and known.menu_bar:
@@ -283,6 +289,25 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     if instruction.place != (None, None):
         values["place"][:] = _place(values, closeness)
     return values
+
+
+def _under_title(known: DescribedScreen, term: Term, shares: np.ndarray) -> np.ndarray:
+    """[elements], 0..1: how near above an element, or before it in its row, stands what the name says beyond the
+    element's own text: the "standard width" is the "Standard" below "Width"."""
+    found = np.zeros(len(known.elements), np.float32)
+    named = [w for w, weight in zip(term.words, term.weights, strict=True) if weight > ENTRY and _telling(w)]
+    for i in np.flatnonzero((shares[:, 1] > TITLED) & (shares[:, 0] < 1.0)):
+        own = {*known.words[i], *known.label_words[i]}
+        missing = [word for word in named if not any(alike(word, other) >= SHORTENED for other in own)]
+        if not missing or len(missing) == len(named):
+            continue
+        for j, listed in enumerate(known.words):
+            if i == j or not listed or len(listed) > TITLE_WORDS:
+                continue
+            share = sum(any(alike(word, other) >= INFLECTED for other in listed) for word in missing) / len(missing)
+            if share:
+                found[i] = max(found[i], share * title_of(known.text_boxes[j], known.text_boxes[i], known.unit))
+    return found
 
 
 def _weigh_unknown(known: DescribedScreen, values: Values, term: Term, unknown: frozenset[str]) -> None:

@@ -34,6 +34,7 @@ WEIGHTS = {
     "place": 3.0,
     "usual place": 1.3,
     "usual order": 3.0,
+    "under its title": 2.5,
     "relation": 3.3,
     "ordinal": 7.0,
     "clickable": 0.6,

@@ -178,7 +178,9 @@ _EXPLAINING = re.compile(r"(?:find out |see |learn |read |explain )?what (?:an? 
 # "Set the scale to 200 %" wants what is marked "200 %" beside "scale".
 _SETTING = re.compile(r"(?:set|change|switch|turn)\s+(?:the\s+|my\s+)?(?P<thing>.+?)\s+to\s+(?P<value>.+)")
 # "Sort the list by size" wants the heading "Size".
-_ARRANGING = re.compile(r"(?:sort|order|filter|group|arrange)\b.{0,60}?\bby\s+(?:the\s+)?")
+_ARRANGING = re.compile(
+    r"(?:(?:sort|order|filter|group|arrange)\b.{0,60}?\bby|filter\b.{0,60}?\b(?:for|to|on))\s+(?:the\s+)?"
+)
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ORDINAL = re.compile(
     rf"\b(?<!\ba )(?<!\bper )(?<!\bon )(?<!\babout )(?<!\bfor )(?<!\bof )(?<!\bwith )(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b"
@@ -472,6 +474,8 @@ def _relations(text: str, english: Mapping[str, str] | None) -> list[Relation]:
     readings: list[tuple[Side, str, str, Deed]] = []
     lowered = text.lower()
     for match in _HARD.finditer(lowered):
+        if text[match.start() : match.start() + 1].isupper() and match.start():
+            continue  # "the Under €300 tag"
         side = next(name for name, value in match.groupdict().items() if value)
         readings.append((side, text[: match.start()], text[match.end() :], ""))
     if match := _COLUMN.search(lowered):
@@ -506,7 +510,8 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
         ("in" if _SECTION.search(lowered) else "of", text[: match.start()], text[match.end() :], "")
         for match in _SOFT.finditer(lowered)
         # "Go to Desktop" asks for no "Go", "the profile of Anna" for no "profile"
-        if not (head := set(words(text[: match.start()]))) <= LEADING_VERBS
+        if not (match.start() and text[match.start()].isupper())
+        and not (head := set(words(text[: match.start()]))) <= LEADING_VERBS
         and not (head & entries and head <= LEADING_VERBS | FUNCTION_WORDS | entries)
     ]
     if match := _EXPLAINING.match(lowered):

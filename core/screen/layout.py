@@ -290,6 +290,14 @@ def relation(candidate: Box, anchor: Box, side: Side, unit: float) -> float:
     return 1 / (1 + 0.3 * vertical + 0.03 * horizontal) * (0.9 if dy > 0 else 0.5)
 
 
+def title_of(title: Box, box: Box, unit: float) -> float:
+    """How well a text may be the title of what is in a box: 1 just above or before it, falling with distance."""
+    horizontal, vertical = (gap / unit for gap in gaps(title, box))
+    if title.y2 <= box.y1 + 0.5 * unit and -4 * unit < box.x1 - title.x1 < 8 * unit:
+        return 1 / (1 + 0.05 * vertical)
+    return 1 / (1 + 0.05 * horizontal) if same_row(title, box) and title.x2 <= box.x1 else 0.0
+
+
 def of_same_entry(anchor: Box, controls: Sequence[Box], texts: Sequence[Box], unit: float) -> int | None:
     """Which of the like controls of a list's or grid's entries, such as their hearts, belongs to the entry of a text.
 
