@@ -39,6 +39,7 @@ FEATURES = (
     "control",  # a button, icon or field rather than plain text
     "long",  # its text runs like a paragraph
     "lacks the name",  # it bears none of the capitals or digits that the name has and other elements bear
+    "part of a name",  # a longer name, of which this is a part, is asked for and stands on the screen
     "labels another",  # it is the label of a control that is rather meant
     "lacks the deed",  # what is to be done is not what it does, but what another element does
     "undone",  # its text does not say what is to be done, whether or not another element does
@@ -96,6 +97,8 @@ _ROLE_KINDS: Mapping[Role, Mapping[str, float]] = {
     "menu": {"button": 0.8, "icon": 0.8, "field": 0.6, "text": 0.5},
 }
 
+_DISCLOSING = frozenset(("chevron right", "chevron down", "caret right", "caret down"))
+"""Icons of one thing, shown or hidden: what is in a folder of a tree."""
 _MENU_ICONS = frozenset("menu/more horizontal/more vertical/caret down/chevron down/bulleted list".split("/"))
 
 _LABELLED: Mapping[Role, tuple[tuple[str, ...], ...]] = {
@@ -280,6 +283,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
                 values[name][does < 0.5] *= OBJECT_NAME
         if does.max() >= DOES:
             values["lacks the deed"][:] = (1 - does / does.max()) * does.max() ** 0.5
+    values["part of a name"][:] = _part_of_a_name(known, instruction.words)
     if not deeds:
         values["under its title"][:] = _under_title(known, term, shares)
     if instruction.roles & {"toggle", "field", "checkbox"} and values["role"].max() == 1.0:
@@ -289,6 +293,16 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     if instruction.place != (None, None):
         values["place"][:] = _place(values, closeness)
     return values
+
+
+def _part_of_a_name(known: DescribedScreen, asked: tuple[str, ...]) -> np.ndarray:
+    """[elements], bool: whether an element's words are part of those of another, and these stand in the instruction."""
+    def stands(name: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+        return any(whole[i : i + len(name)] == name for i in range(len(whole) - len(name) + 1))
+
+    names = {name for listed in known.words if (name := tuple(listed)) and stands(name, asked)}
+    parts = {name for name in names if any(len(other) > len(name) and stands(name, other) for other in names)}
+    return np.array([tuple(listed) in parts for listed in known.words])
 
 
 def _under_title(known: DescribedScreen, term: Term, shares: np.ndarray) -> np.ndarray:
@@ -470,7 +484,9 @@ def _like_the_best(known: DescribedScreen, named: np.ndarray) -> list[int]:
     best = int(np.where([bool(guesses) for guesses in known.icons], named, 0.0).argmax())
     if named[best] <= NAMED or not known.icons[best]:
         return []
-    return [i for i, guesses in enumerate(known.icons) if guesses and guesses[0].name == known.icons[best][0].name]
+    name = known.icons[best][0].name
+    names = _DISCLOSING if name in _DISCLOSING else {name}
+    return [i for i, guesses in enumerate(known.icons) if guesses and guesses[0].name in names]
 
 
 def _shares(known: DescribedScreen, term: Term) -> np.ndarray:

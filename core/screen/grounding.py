@@ -41,6 +41,7 @@ WEIGHTS = {
     "control": 0.9,
     "long": -1.3,
     "lacks the name": -4.5,
+    "part of a name": -1.5,
     "labels another": -2.5,
     "lacks the deed": -2.0,
     "undone": 0.0,  # changes no rank, only how sure the best is

@@ -119,6 +119,8 @@ _FILTERING = re.compile(
     r"(?i:show|display|list|see|find)(?: me)?(?: only| just).{0,30}? (?:with|that have|having|of|from|by|in|for|under)\s+"
     r"(?:an? |the )?"
 )
+# "Select File > Export > CSV": what is furthest along and to be seen
+_PATH = re.compile(r"\s+(?:>|→|»|›|->)\s+")
 # "Read this article in Deutsch"
 _IN_LANGUAGE = re.compile(
     r"(?:read|view|show|see|open|display|translate|browse)\b.*\b(?:article|page|site|website|text|app) (?:in|into|to) "
@@ -277,6 +279,8 @@ def read_instruction(text: str) -> Instruction:
     whole = [_told_apart(_term(text, after_verb=pointing is not None, english=english), text)]
     if arranged := _ARRANGING.match(text.lower()):
         whole.append(_term(text[arranged.end() :], named=True))
+    if len(path := _PATH.split(text)) > 1 and all(words(part) for part in path):
+        whole = [_term(part, named=True) for part in reversed(path)]
     if filtered := _FILTERING.match(text):
         whole.append(_term(text[filtered.end() :], named=True))
     if spoken := _IN_LANGUAGE.match(text):
