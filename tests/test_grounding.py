@@ -677,3 +677,100 @@ def test_of_two_things_of_a_name_the_one_that_lies_as_asked_is_meant(turned: boo
     labels = [element(1, 600, 100, "Email"), element(2, 100, 100, "Email")]
     page = screen(*labels[:: -1 if turned else 1], element(3, 100, 150, "Change"), element(4, 760, 100, "Change"))
     assert best(ground(page, "Click Change below Email")) == 3
+
+
+def on_panels(panels: list[Box], *elements: Element) -> Screen:
+    return Screen((1000, 800), elements, "by hand", {}, tuple(panels))
+
+
+CARDS = [Box(10, 80, 300, 300), Box(320, 80, 640, 300), Box(660, 80, 980, 300)]
+
+
+@pytest.mark.parametrize(("card", "instruction"), [(1, "View all beside Payments"), (2, "Details under Investments")])
+def test_what_stands_on_one_panel_belongs_together(card: int, instruction: str) -> None:
+    page = on_panels(
+        CARDS,
+        element(1, 20, 100, "Transactions"),
+        element(2, 240, 100, "View all"),
+        element(3, 330, 100, "Payments"),
+        element(4, 560, 100, "View all"),
+        element(5, 670, 100, "Investments"),
+        element(6, 490, 280, "Details"),
+        element(7, 900, 280, "Details"),
+    )
+    chosen = page.element(best(ground(page, instruction)))
+    assert chosen.box.inside(CARDS[card]) == 1.0
+    bare = Screen(page.size, page.elements, "by hand")
+    assert best(ground(bare, "View all beside Payments")) == 2, "without panels the nearer one is meant"
+
+
+def test_a_word_that_stands_as_asked_is_no_misreading_of_another() -> None:
+    page = screen(
+        element(1, 20, 60, "Property type"),
+        element(2, 200, 60, "Hotels"),
+        element(3, 20, 400, kind="checkbox", width=20),
+        element(4, 50, 400, "Hostels"),
+    )
+    assert best(ground(page, "Select Hostels as the property type")) in (3, 4)
+    alone = screen(element(1, 20, 20, "Hotels"), element(2, 20, 60, "Flights"))
+    assert best(ground(alone, "Select Hostels")) == 1
+
+
+def test_what_stands_before_a_colon_names_the_control() -> None:
+    page = screen(element(1, 20, 300, "Status"), element(2, 20, 20, "Status: Any", kind="field"))
+    assert best(ground(page, "Open the Status filter")) == 2
+
+
+def test_a_headline_of_two_lines_is_one_name() -> None:
+    page = screen(
+        element(1, 20, 20, "Home"),
+        element(2, 20, 300, "Treasury shelves plan for a tax"),
+        element(3, 20, 326, "on second homes"),
+        element(4, 20, 500, "Taxi fares rise in the capital"),
+    )
+    assert best(ground(page, "Read the article about the tax on second homes")) in (2, 3)
+
+
+def test_the_title_above_tells_like_entries_apart() -> None:
+    page = screen(
+        element(1, 20, 20, "Text size"),
+        element(2, 20, 50, "Standard"),
+        element(3, 20, 120, "Width"),
+        element(4, 20, 150, "Standard"),
+    )
+    assert best(ground(page, "Select the Standard width")) == 4
+    assert best(ground(page, "Select the Standard text size")) == 2
+
+
+def test_a_part_of_a_longer_name_is_not_meant() -> None:
+    page = screen(element(1, 20, 20, "Unread"), element(2, 20, 50, "Unread first"))
+    assert best(ground(page, "Choose Unread first in the sort menu")) == 2
+    assert best(ground(page, "Choose Unread")) == 1
+
+
+def test_an_entry_is_opened_by_its_name_not_by_its_tick_box() -> None:
+    page = screen(element(1, 20, 20, kind="checkbox", width=20), element(2, 50, 20, "ingest-mobile"))
+    assert best(ground(page, "Open the ingest-mobile stage")) == 2
+    assert best(ground(page, "Tick ingest-mobile")) == 1
+
+
+def test_an_entry_of_a_section_stands_below_its_title() -> None:
+    page = screen(
+        element(1, 20, 20, "Contents"),
+        element(2, 20, 60, "History"),
+        element(3, 20, 100, "Etymology"),
+        element(4, 300, 20, "Etymology"),
+    )
+    assert best(ground(page, "Jump to Etymology from the contents list")) == 3
+
+
+def test_arrows_of_a_tree_are_alike_whether_open_or_not() -> None:
+    page = screen(
+        element(1, 20, 20, icon="chevron down", kind="icon"),
+        element(2, 50, 20, "src"),
+        element(3, 40, 60, icon="chevron right", kind="icon"),
+        element(4, 70, 60, "docs"),
+        element(5, 40, 100, icon="chevron down", kind="icon"),
+        element(6, 70, 100, "tests"),
+    )
+    assert best(ground(page, "Expand the folder docs")) == 3

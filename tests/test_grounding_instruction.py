@@ -336,7 +336,15 @@ def test_a_verb_keeps_its_particle() -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("Open order #41876", "order"), ("Play the lesson Two greys", "lesson"), ("Open the customers table", "table")],
+    [
+        ("Open order #41876", "order"),
+        ("Play the lesson Two greys", "lesson"),
+        ("Open the customers table", "table"),
+        ("Open the tag cron on the question", "tag"),
+        ("Read the article about the tax on homes", "article"),
+        ("Select the trip that starts from Linden Arcade", "starts"),
+        ("Show Lena Brandt's calendar", "calendar"),
+    ],
 )
 def test_what_sort_of_entry_it_is_tells_less_than_which(text: str, word: str) -> None:
     term = read_instruction(text).terms[0]
@@ -348,3 +356,47 @@ def test_short_parts_of_a_phrase_are_words_of_their_own() -> None:
     assert "leave" not in in_english("Salzburg der Bahnhof")
     assert "wifi" not in in_english("Wähle das Land")
     assert in_english("Notizen erstellen") == "create note"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence", "roles"),
+    [
+        ("Tick the Tea checkbox", "the Tea checkbox", {"checkbox"}),
+        ("Check off Print the maps", "Print the maps", {"checkbox"}),
+        ("Check the Junk Email folder", "view the Junk Email folder", set()),
+        ("Follow the link to this older thread", "this older thread", {"link"}),
+        ("Go back to Desk lamps", "Desk lamps", set()),
+        ("Go back to the step About you", "the step About you", set()),
+        ("go back to the page before", "go back to the page before", set()),
+        ("In the contents, go to Early lights", "go to Early lights in the contents", set()),
+        ("Write in Notes for the crew", "Notes for the crew", {"field"}),
+        ("Switch the view to Years", "Switch the view to Years", set()),
+        ("Turn the lights on", "Turn the lights on", {"toggle"}),
+    ],
+)
+def test_what_only_says_how_to_get_there_is_no_part_of_the_name(text: str, sentence: str, roles: set[str]) -> None:
+    read = read_instruction(text)
+    assert (read.sentence, read.roles) == (sentence, roles)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Show only stays with a swimming pool", ("swimming", "pool")),
+        ("Read this article in Deutsch", ("deutsch",)),
+        ("Filter for 256 GB storage", ("256", "gb", "storage")),
+        ("Select File > Export > Invoices as CSV", ("invoices", "as", "csv")),
+    ],
+)
+def test_names_inside_longer_requests(text: str, name: tuple[str, ...]) -> None:
+    assert name in [term.words for term in read_instruction(text).terms]
+
+
+def test_a_capital_inside_makes_a_word_part_of_a_name() -> None:
+    assert not [r for r in read_instruction("Choose the Under €300 tag").relations if r.side == "below"]
+    assert [r for r in read_instruction("Choose the tag under Offers").relations if r.side == "below"]
+
+
+def test_all_is_nothing_that_something_is_done_to() -> None:
+    assert not read_instruction("Pause all").relations
+    assert read_instruction("Pause the download").relations

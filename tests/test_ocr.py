@@ -162,3 +162,10 @@ def test_detected_boxes_cover_the_probable_pixels(boxes):
     if len(boxes) == 1:
         x, y, width, height = boxes[0]
         assert Box(x, y, x + width, y + height).inside(found[0]) == 1
+
+
+def test_square_brackets_begin_and_end_words(reader):
+    image, _ = draw((700, 60), [(20, 20, "Heights are counted.[1] It is read [2] so far")], 20)
+    (line,) = read(reader, image)
+    assert "[1]" in [word.text for word in line.words] and "[2]" in [word.text for word in line.words]
+    assert line.text == "Heights are counted.[1] It is read [2] so far"

@@ -132,9 +132,7 @@ class DescribedScreen:
 
 
 @lru_cache(maxsize=16)
-def describe(
-    elements: tuple[Element, ...], panels: tuple[Box, ...] = (), foreign: bool = False
-) -> DescribedScreen:
+def describe(elements: tuple[Element, ...], panels: tuple[Box, ...] = (), foreign: bool = False) -> DescribedScreen:
     """The same screen is asked again and again: the last ones are kept. ``foreign``: what it says is put in English."""
     return DescribedScreen(elements, panels, foreign)
 

@@ -68,9 +68,7 @@ class EmbeddedParser:
         small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
         back_x, back_y = image.width / small.shape[1], image.height / small.shape[0]
         lines = [text.box.scale(1 / back_x, 1 / back_y) for text in texts]
-        controls = [
-            replace(control, box=control.box.scale(back_x, back_y)) for control in find_controls(small, lines)
-        ]
+        controls = [replace(control, box=control.box.scale(back_x, back_y)) for control in find_controls(small, lines)]
         panels = tuple(panel.scale(back_x, back_y) for panel in find_panels(small, lines))
         others = [control for control in controls if control.kind != "icon"]
         candidates, letters = _candidates([control for control in controls if control.kind == "icon"], symbols)
@@ -86,7 +84,9 @@ class EmbeddedParser:
         controls = [*others, *(_switched(icon) for icon in icons)]
 
         yield clock.begin("merging")
-        elements = [_framed(element, image.size) for element in with_links(pixels, merge(texts, controls, iou_threshold))]
+        elements = [
+            _framed(element, image.size) for element in with_links(pixels, merge(texts, controls, iou_threshold))
+        ]
         elements = [element for element in elements if element.confidence >= box_threshold]
         return Screen(image.size, number(elements), self.name, clock.stop(), panels)
 

@@ -13,9 +13,32 @@ from core.screen import sentences, thesaurus
 from core.screen.described import DescribedScreen
 from core.screen.elements import Element, IconGuess
 from core.screen.glossary import in_english, is_deed, unspaced
-from core.screen.instruction import ENTRY, NO_DEEDS, SORT, Instruction, Relation, Role, Side, Term, around, without_roles
+from core.screen.instruction import (
+    ENTRY,
+    NO_DEEDS,
+    SORT,
+    Instruction,
+    Relation,
+    Role,
+    Side,
+    Term,
+    around,
+    without_roles,
+)
 from core.screen.layout import control_beside, of_same_entry, reading_order, relation, repeated, same_row, title_of
-from core.screen.lexical import FUNCTION_WORDS, INFLECTED, LEADING_VERBS, SHORTENED, alike, joined_alike, opposed, overlap, stem, ways, words
+from core.screen.lexical import (
+    FUNCTION_WORDS,
+    INFLECTED,
+    LEADING_VERBS,
+    SHORTENED,
+    alike,
+    joined_alike,
+    opposed,
+    overlap,
+    stem,
+    ways,
+    words,
+)
 from core.screen.places import Place
 
 FEATURES = (
@@ -209,7 +232,9 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
     marked = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 1.0]
     # "The recipe for the tart" asks for no recipes.
     told = ENTRY in term.weights and term.words[0] in LEADING_VERBS | FUNCTION_WORDS
-    said = unspaced(w for w, weight in zip(term.words, term.weights, strict=True) if weight > ENTRY) if told else sentence
+    said = (
+        unspaced(w for w, weight in zip(term.words, term.weights, strict=True) if weight > ENTRY) if told else sentence
+    )
     meanings, leading = thesaurus.of_request(said), thesaurus.leading_to(said)
     if words(sentence):
         asked = sentences.embed([sentence])[0]
@@ -297,6 +322,7 @@ def _compare(known: DescribedScreen, size: Size, instruction: Instruction, term:
 
 def _part_of_a_name(known: DescribedScreen, asked: tuple[str, ...]) -> np.ndarray:
     """[elements], bool: whether an element's words are part of those of another, and these stand in the instruction."""
+
     def stands(name: tuple[str, ...], whole: tuple[str, ...]) -> bool:
         return any(whole[i : i + len(name)] == name for i in range(len(whole) - len(name) + 1))
 
@@ -458,8 +484,8 @@ def _related(
 def _on_the_panel(
     known: DescribedScreen, side: Side, named: np.ndarray, near: np.ndarray, anchors: list[int], like: list[int]
 ) -> list[int]:
-    """Which of the like elements lie on the same panel as an anchor, where some candidates do; ``near`` of those that do
-    not falls."""
+    """Which of the like elements lie on the same panel as an anchor, where some candidates do; ``near`` of the others
+    falls."""
     fitting = np.flatnonzero((near > 0) & (named >= PEERS * named[near > 0].max(initial=0.0)))
     if side in ("left", "right") or not len(fitting):
         return like

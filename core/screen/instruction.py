@@ -46,7 +46,10 @@ _ASKING = re.compile(
     r" (?:has|holds|contains|offers|opens|is|leads to|takes me to|brings me to)(?: for)?)?)\b ?(?=\S)",
     re.I,
 )
-_TYPING = "type in|type|enter|input|fill in|fill out|fill|key in|write into|write in|(?:write|insert|put)(?= ['\"“‘])|输入|اكتب"
+_TYPING = (
+    "type in|type|enter|input|fill in|fill out|fill|key in|write into|write in|(?:write|insert|put)(?= ['\"“‘])|"
+    "输入|اكتب"
+)
 _ROLE_WORDS: dict[str, Role] = {
     "button": "button", "btn": "button", "icon": "icon", "symbol": "icon", "glyph": "icon", "logo": "image",
     "link": "link", "tab": "tab", "field": "field", "box": "field", "bar": "field",
@@ -79,7 +82,10 @@ _THING = "|".join(_THINGS)
 # What an entry of a list is, or how it came about: it tells less of which one than the other words do.
 _ENTRIES = frozenset([*_THINGS, *"photo picture image comment wrote said posted sent written".split()])
 # What is somebody's or about something, and told by that.
-_ENTRY_OF = re.compile(rf"(?<!\bthis )(?<!\banother )(?<!\bnext )(?<!\bfollowing )\b({_THING}) (?:of|with|by|about|on|for|from|at|called|named|titled)\b")
+_ENTRY_OF = re.compile(
+    rf"(?<!\bthis )(?<!\banother )(?<!\bnext )(?<!\bfollowing )\b({_THING}) "
+    r"(?:of|with|by|about|on|for|from|at|called|named|titled)\b"
+)
 # "the trip that starts from Linden"
 _ENTRY_THAT = re.compile(rf"\b({_THING}) (?:that|which|who) ([a-z]+)\b")
 # "the lesson Two greys", "order #41876"
@@ -98,7 +104,8 @@ ENTRY = 0.4  # what such a word counts in the name of the thing that something e
 # What is done to nothing but these.
 _IMPLIED: dict[Role, re.Pattern[str]] = {
     "toggle": re.compile(
-        r"(?:turn|switch|flip|toggle|enable|disable)\b(?!.* to (?!o(?:n|ff)\b))|(?:activer|désactiver|activar|desactivar)\b|"
+        r"(?:turn|switch|flip|toggle|enable|disable)\b(?!.* to (?!o(?:n|ff)\b))|"
+        r"(?:activer|désactiver|activar|desactivar)\b|"
         r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|.*(?:开启|启用|停用|关掉)"
     ),
     "checkbox": re.compile(r"check\b(?! (?:for|out|in|on)\b)"),
@@ -116,7 +123,8 @@ _WHERE_FIRST = re.compile(r"(?P<where>(?:in|on|under|from|at) (?:the|my) [^,]{2,
 _LINK_TO = re.compile(r"(?:(?:open|visit|use|try) )?(?:the |a )?link (?:to|for|about) (?=\w)", re.I)
 # "Show only stays with a swimming pool"
 _FILTERING = re.compile(
-    r"(?i:show|display|list|see|find)(?: me)?(?: only| just).{0,30}? (?:with|that have|having|of|from|by|in|for|under)\s+"
+    r"(?i:show|display|list|see|find)(?: me)?(?: only| just).{0,30}? "
+    r"(?:with|that have|having|of|from|by|in|for|under)\s+"
     r"(?:an? |the )?"
 )
 # "Select File > Export > CSV": what is furthest along and to be seen
@@ -185,7 +193,8 @@ _ARRANGING = re.compile(
 )
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ORDINAL = re.compile(
-    rf"\b(?<!\ba )(?<!\bper )(?<!\bon )(?<!\babout )(?<!\bfor )(?<!\bof )(?<!\bwith )(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b"
+    r"\b(?<!\ba )(?<!\bper )(?<!\bon )(?<!\babout )(?<!\bfor )(?<!\bof )(?<!\bwith )"
+    rf"(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b"
 )
 _QUOTED = re.compile(r"[“\"«„「『](?P<a>[^”\"»“」』]{1,200})[”\"»“」』]|(?<!\w)['‘`](?P<b>[^'’`]{1,200})['’`](?!\w)")
 _DROP_DOWN = re.compile(rf"{_QUOTED.pattern}|\b(?P<spaced>drop[ -]down)\b", re.I)  # outside of quotes

@@ -1,4 +1,4 @@
-"""Links inside lines of text: words in another colour, in square brackets, or between the dots of a list in one line."""
+"""Links inside lines of text: words in another colour, in square brackets, or between the dots of a list in a line."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _taken_apart(image: np.ndarray, line: Element) -> list[Element]:
         for _, run in runs[kept:]:
             text = text[: text.rindex("[")].rstrip()
         line = replace(line, text=text, words=rest, box=_around(rest))
-    return [line, *(_link(image, line, run) for run in links)]
+    return [line, *(_link(image, line, run) for run in links if run != line.words)]
 
 
 def _link(image: np.ndarray, line: Element, run: Sequence[Word]) -> Element:
