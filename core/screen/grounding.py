@@ -14,9 +14,10 @@ import numpy as np
 
 from core.geometry import Point
 from core.screen import thesaurus
+from core.screen.comparing import FEATURES, NAMING
 from core.screen.described import DescribedScreen, describe
 from core.screen.elements import Element, Screen
-from core.screen.evidence import FEATURES, NAMING, gather
+from core.screen.evidence import gather
 from core.screen.instruction import Instruction, read_instruction
 from core.screen.lexical import alike, words
 

@@ -55,7 +55,7 @@ def _taken_apart(image: np.ndarray, line: Element) -> list[Element]:
     if kept < len(runs):
         rest = tuple(word for _, run in runs[:kept] for word in run)
         text = line.text
-        for _, run in runs[kept:]:
+        for _ in runs[kept:]:
             text = text[: text.rindex("[")].rstrip()
         line = replace(line, text=text, words=rest, box=_around(rest))
     return [line, *(_link(image, line, run) for run in links if run != line.words)]
