@@ -316,7 +316,13 @@ def test_words_that_are_not_known_are_names() -> None:
 
 @pytest.mark.parametrize(
     ("text", "ordinal"),
-    [("Choose Unread first in the sort menu", None), ("the first of the results", 1), ("first in the list", 1)],
+    [
+        ("Choose Unread first in the sort menu", None),
+        ("the tax on second homes", None),
+        ("title of second post", 2),
+        ("the first of the results", 1),
+        ("first in the list", 1),
+    ],
 )
 def test_a_word_for_the_first_may_belong_to_a_name(text: str, ordinal: int | None) -> None:
     assert read_instruction(text).ordinal == ordinal
@@ -372,6 +378,11 @@ def test_short_parts_of_a_phrase_are_words_of_their_own() -> None:
         ("Write in Notes for the crew", "Notes for the crew", {"field"}),
         ("Switch the view to Years", "Switch the view to Years", set()),
         ("Turn the lights on", "Turn the lights on", {"toggle"}),
+        ("Enable access to location", "Enable access to location", {"toggle"}),
+        ("Turn off access to contacts", "Turn off access to contacts", {"toggle"}),
+        ("Check the box for Email updates", "Check the box for Email updates", {"checkbox"}),
+        ("Click Link to account", "Link to account", {"link"}),
+        ("From the list, please click Apples", "Apples from the list", set()),
     ],
 )
 def test_what_only_says_how_to_get_there_is_no_part_of_the_name(text: str, sentence: str, roles: set[str]) -> None:
@@ -394,9 +405,14 @@ def test_names_inside_longer_requests(text: str, name: tuple[str, ...]) -> None:
 
 def test_a_capital_inside_makes_a_word_part_of_a_name() -> None:
     assert not [r for r in read_instruction("Choose the Under €300 tag").relations if r.side == "below"]
-    assert [r for r in read_instruction("Choose the tag under Offers").relations if r.side == "below"]
+    for text in ("Choose the tag under Offers", "CHOOSE THE TAG UNDER OFFERS", "Choose The Tag Under Offers"):
+        assert [r for r in read_instruction(text).relations if r.side == "below"], text
 
 
 def test_all_is_nothing_that_something_is_done_to() -> None:
-    assert not read_instruction("Pause all").relations
+    assert not read_instruction("Pause all").relations and not read_instruction("Pause all.").relations
     assert read_instruction("Pause the download").relations
+
+
+def test_letters_that_grow_in_lower_case_keep_their_places() -> None:
+    assert read_instruction("click İİİİİİİİ of a").relations

@@ -72,6 +72,18 @@ def test_square_brackets_at_the_end_are_no_part_of_a_headline() -> None:
     assert title.box.x2 == title.words[-1].box.x2 < link.box.x1
 
 
+def test_brackets_in_the_ink_of_their_line_belong_to_it() -> None:
+    assert links(*plain("Fix the broken build [urgent]")) == ["Fix the broken build [urgent]"]
+
+
+def test_words_outside_the_picture_are_no_fault() -> None:
+    image, _ = line(*PROSE, ("oceans", BLUE))
+    moved = Element(
+        0, Box(-900, -40, -10, -2), "text", "a b", words=(Word("a", Box(-20, -9, -5, -1)), Word("b", Box(2, -4, 9, 3)))
+    )
+    assert with_links(image, [moved])[0] == moved
+
+
 def test_a_footnote_inside_a_line_stands_where_its_number_is() -> None:
     image, element = line(*PROSE, ("\b[2]", BLUE), *plain("since long ago"))
     picture = image.copy()

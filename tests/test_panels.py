@@ -50,9 +50,11 @@ def test_buttons_and_the_screen_itself_are_none() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (400, 3), (64, 64)])
 def test_odd_sizes(size: tuple[int, int]) -> None:
-    assert panels(size=size) == []
+    assert panels(((0, 0, 60, 60), "white"), size=size) == []
 
 
-def test_noise_gives_no_more_than_a_bounded_number() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
-    assert len(find_panels(picture, [])) <= MOST
+def test_a_wall_of_cards_gives_the_largest_up_to_a_bound() -> None:
+    cards = [(x, y, x + 96, y + 96 + (x > 1800) * 4) for x in range(10, 2110, 100) for y in range(10, 2110, 104)]
+    found = panels(*((card, "white") for card in cards), size=(2200, 2300))
+    assert len(cards) > MOST == len(found)
+    assert found[0].height > found[-1].height

@@ -114,7 +114,7 @@ _SELF_NAMED: frozenset[Role] = frozenset({"tab", "link", "button"})
 # A list that is a control, not one that has entries ("in the result list").
 _LIST_BOX = re.compile(r"(?<!\bthe )(?<!\bresult )(?<!\bresults )\blist\b")
 _OPENING = frozenset("open visit read go view jump follow".split())
-"""What is not done to a check box."""
+"""What is not done to a check box or an empty field."""
 NAMING_FEATURES = ("exact", "wanted", "both", "phrase", "sentence", "meaning")
 """What speaks for an element by what stands on it."""
 
@@ -197,7 +197,7 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
             values["exact"][i] = 1.0
         elif marked and element.id in known.captioned and sorted(marked) == sorted(known.label_words[i]):
             values["exact"][i] = max(values["exact"][i], known.label_strength[i])
-        if opening and element.kind == "checkbox":
+        if opening and (element.kind == "checkbox" or (element.kind == "field" and not element.text)):
             values["lacks the role"][i] = 1.0
         values["meaning"][i] = known.trust[i] * _shared(meanings, own)
         values["leads"][i] = known.trust[i] * _shared(leading, own) ** 0.5
@@ -260,16 +260,18 @@ def _under_title(known: DescribedScreen, term: Term, shares: np.ndarray) -> np.n
     element's own text: the "standard width" is the "Standard" below "Width"."""
     found = np.zeros(len(known.elements), np.float32)
     named = [w for w, weight in zip(term.words, term.weights, strict=True) if weight > ENTRY and _telling(w)]
+    titles = [j for j, listed in enumerate(known.words) if listed and len(listed) <= TITLE_WORDS]
+    saying: dict[tuple[str, ...], list[tuple[int, float]]] = {}
     for i in np.flatnonzero((shares[:, 1] > TITLED) & (shares[:, 0] < 1.0)):
         own = {*known.words[i], *known.label_words[i]}
-        missing = [word for word in named if not any(alike(word, other) >= SHORTENED for other in own)]
+        missing = tuple(word for word in named if not any(alike(word, other) >= SHORTENED for other in own))
         if not missing or len(missing) == len(named):
             continue
-        for j, listed in enumerate(known.words):
-            if i == j or not listed or len(listed) > TITLE_WORDS:
-                continue
-            share = sum(any(alike(word, other) >= INFLECTED for other in listed) for word in missing) / len(missing)
-            if share:
+        if missing not in saying:
+            told = ((j, sum(any(alike(w, o) >= INFLECTED for o in known.words[j]) for w in missing)) for j in titles)
+            saying[missing] = [(j, count / len(missing)) for j, count in told if count]
+        for j, share in saying[missing]:
+            if i != j:
                 found[i] = max(found[i], share * title_of(known.text_boxes[j], known.text_boxes[i], known.unit))
     return found
 

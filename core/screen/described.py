@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from functools import cached_property, lru_cache
 
@@ -24,6 +23,8 @@ CAPTION = 0.95
 """How surely the first line inside a control of two lines is its name."""
 WRAPPED = 0.9
 """How surely a further line of a headline is called as the whole of it."""
+SPELT_IN = 6
+"""Words of a text up to which it names something: how that is spelt counts."""
 CAPTION_WORDS = 3
 """Words that such a name has at most."""
 LETTERED, LABELLED = 0.2, 0.4
@@ -63,7 +64,7 @@ class DescribedScreen:
         self.tools = {e.id: i for i, e in enumerate(first_toolbar(elements, self.menu_bar, self.unit))}
         found = [self.labels.get(element.id) for element in elements]
         self.words = [words(_SHORTCUT.sub("", element.text)) for element in elements]
-        self.vocabulary = frozenset(word for listed in self.words for word in listed)
+        self.vocabulary = frozenset(w for listed in self.words if len(listed) <= SPELT_IN for w in listed)
         self.counts = np.array([sum(w not in FUNCTION_WORDS for w in listed) for listed in self.words], np.float32)
         captions = [caption(element, self.unit) for element in elements]
         self.captioned = {element.id for element, own in zip(elements, captions, strict=True) if own}
@@ -106,11 +107,22 @@ class DescribedScreen:
             [_bareness(*own) for own in zip(self.words, self.label_strength, strict=True)], np.float32
         )
         self.text_boxes = [_text_box(element) for element in elements]
+        self.centers = np.array([(e.box.center.x, e.box.center.y) for e in elements]).reshape(-1, 2)
         self.lines = [box for box, element in zip(self.text_boxes, elements, strict=True) if element.text]
 
-    def shared_panel(self, a: Box, b: Box) -> float:
-        """The area of the smallest panel that holds both, infinite where none does."""
-        return next((p.area for p in self.panels if p.contains(a.center) and p.contains(b.center)), math.inf)
+    def shared_panels(self, anchors: list[int]) -> np.ndarray:
+        """[elements]: the area of the smallest panel that holds an element and the text of one of the anchors, infinite
+        where none does."""
+        shared = np.full(len(self.elements), np.inf)
+        for panel in self.panels:  # the smallest first
+            if any(panel.contains(self.text_boxes[j].center) for j in anchors):
+                within = self._centers_in(panel)
+                shared[within] = np.minimum(shared[within], panel.area)
+        return shared
+
+    def _centers_in(self, panel: Box) -> np.ndarray:
+        x, y = self.centers.T
+        return (panel.x1 <= x) & (x <= panel.x2) & (panel.y1 <= y) & (y <= panel.y2)
 
     @cached_property
     def text_vectors(self) -> np.ndarray:

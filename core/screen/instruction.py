@@ -37,6 +37,7 @@ _POLITE = (
     "please|kindly|can you|could you|would you|will you|i want to|i would like to|i'd like to|i need to|i wish to|"
     "let's|let us|try to|now|go ahead and|help me|help me to|请|帮我|من فضلك"
 )
+_POLITELY = re.compile(rf"^(?:(?:{_POLITE})(?:\b|(?<=[^\x00-\x7f]))[ ,]*)+", re.I)
 # "Where do I ...", "Which menu has ...": what follows is asked for, of the sort that is named.
 _ASKING = re.compile(
     r"(?:where(?:'s| is| are)|(?:where|how) (?:do|can|could|would|should|might) (?:i|we|you|one)(?: find| see)?|how to|"
@@ -75,7 +76,7 @@ _THINGS = (
     "folder channel album story thread lesson episode order invoice ticket issue tag label category chapter playlist "
     "contact customer project board branch city station recipe question answer headline report review book course "
     "movie film game document job trip flight hotel keyword brand schema stage step topic layer date profile row cell "
-    "line card transaction payment table timer alarm appointment meeting"
+    "line card transaction payment table timer alarm appointment meeting supplier seller airline author artist genre"
 ).split()
 """What an entry of a list may be, and is then told by its name."""
 _THING = "|".join(_THINGS)
@@ -95,7 +96,7 @@ _ENTRY_NUMBERED = re.compile(rf"\b({_THING}) (?=[#\d])")
 _ENTRY_LAST = re.compile(
     r"\bthe (?:[\w-]+ )+(table|row|cell|chat|timer|keyword|tag|schema|stage|step)$|"
     rf"\bthe ({_THING}) (?!(?:{'|'.join(sorted({*_ROLE_WORDS, *_CONTAINERS, *FUNCTION_WORDS, 'list'}))})\b)[\w-]+"
-    r"(?:$| (?=on|in|of|from|at))"
+    r"(?:$| (?=(?:on|in|of|from|at)\b))"
 )
 # "Anna's calendar"
 _ENTRY_OWNED = re.compile(r"(?-i:[A-Z])\w*'s (calendar|profile|page|account|chat|story|channel|board|card|row)\b")
@@ -104,7 +105,7 @@ ENTRY = 0.4  # what such a word counts in the name of the thing that something e
 # What is done to nothing but these.
 _IMPLIED: dict[Role, re.Pattern[str]] = {
     "toggle": re.compile(
-        r"(?:turn|switch|flip|toggle|enable|disable)\b(?!.* to (?!o(?:n|ff)\b))|"
+        r"(?:turn|switch|flip)\b(?: o(?:n|ff)\b|(?!.* to (?!o(?:n|ff)\b)))|(?:toggle|enable|disable)\b|"
         r"(?:activer|désactiver|activar|desactivar)\b|"
         r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|.*(?:开启|启用|停用|关掉)"
     ),
@@ -113,17 +114,17 @@ _IMPLIED: dict[Role, re.Pattern[str]] = {
 _TICKING = re.compile(r"(?:(?:tick|check) off|untick|tick|uncheck)\s+(?=\S)", re.I)
 # "Check the inbox" looks at it.
 _LOOKING = re.compile(
-    r"check (?=.*\b(?:folder|page|tab|section|inbox|mail|emails?|messages|profile|account|calendar|balance|"
-    r"news|status|weather|notifications|updates)\b)",
+    r"check (?=(?:the|my|our|your|his|her) .*\b(?-i:folder|page|tab|section|inbox|mail|emails?|messages|profile|"
+    r"account|calendar|balance|news|status|weather|notifications|updates)$)(?!.*\b(?:box|option)\b)",
     re.I,
 )
 # "In the contents, go to Early lights"
 _WHERE_FIRST = re.compile(r"(?P<where>(?:in|on|under|from|at) (?:the|my) [^,]{2,40}), (?P<rest>\w+ .+)", re.I)
 # "Follow the link to this older thread"
-_LINK_TO = re.compile(r"(?:(?:open|visit|use|try) )?(?:the |a )?link (?:to|for|about) (?=\w)", re.I)
+_LINK_TO = re.compile(r"(?:(?:[Oo]pen|[Vv]isit|[Uu]se|[Tt]ry) )?the link (?:to|for|about) (?=\w)")
 # "Show only stays with a swimming pool"
 _FILTERING = re.compile(
-    r"(?i:show|display|list|see|find)(?: me)?(?: only| just).{0,30}? "
+    r"(?i:show|display|list|see|find)(?: me)?(?: only| just)[a-z -]{0,30}? "
     r"(?:with|that have|having|of|from|by|in|for|under)\s+"
     r"(?:an? |the )?"
 )
@@ -131,7 +132,7 @@ _FILTERING = re.compile(
 _PATH = re.compile(r"\s+(?:>|→|»|›|->)\s+")
 # "Read this article in Deutsch"
 _IN_LANGUAGE = re.compile(
-    r"(?:read|view|show|see|open|display|translate|browse)\b.*\b(?:article|page|site|website|text|app) (?:in|into|to) "
+    r"(?:read|show|see|display|translate) (?:this|the|it)(?: (?:article|page|site|website|text|app))? (?:in|into|to) "
     r"(?P<name>(?-i:[A-Z])\w+)$",
     re.I,
 )
@@ -189,11 +190,11 @@ _EXPLAINING = re.compile(r"(?:find out |see |learn |read |explain )?what (?:an? 
 _SETTING = re.compile(r"(?:set|change|switch|turn)\s+(?:the\s+|my\s+)?(?P<thing>.+?)\s+to\s+(?P<value>.+)")
 # "Sort the list by size" wants the heading "Size".
 _ARRANGING = re.compile(
-    r"(?:(?:sort|order|filter|group|arrange)\b.{0,60}?\bby|filter\b.{0,60}?\b(?:for|to|on))\s+(?:the\s+)?"
+    r"(?:(?:sort|order|filter|group|arrange)\b.{0,60}?\bby|filter\b.{0,60}?\b(?:for|to))\s+(?:the\s+)?"
 )
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ORDINAL = re.compile(
-    r"\b(?<!\ba )(?<!\bper )(?<!\bon )(?<!\babout )(?<!\bfor )(?<!\bof )(?<!\bwith )"
+    r"\b(?<!\ba )(?<!\bper )"
     rf"(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b"
 )
 _QUOTED = re.compile(r"[“\"«„「『](?P<a>[^”\"»“」』]{1,200})[”\"»“」』]|(?<!\w)['‘`](?P<b>[^'’`]{1,200})['’`](?!\w)")
@@ -258,10 +259,13 @@ class Instruction:
 def read_instruction(text: str) -> Instruction:
     """Never fails; an instruction without words has no terms."""
     text = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text[: 4 * LONGEST]).replace("’", "'")).strip()[:LONGEST]
+    # Letters keep their places when they are put in lower case: "İ" would become two.
+    text = "".join(c if len(c.lower()) == 1 else c.lower()[0] for c in text).rstrip(" .!?,")
     text = _DROP_DOWN.sub(lambda match: "dropdown" if match["spaced"] else match[0], text)
-    text = re.sub(rf"^(?:(?:{_POLITE})(?:\b|(?<=[^\x00-\x7f]))[ ,]*)+", "", text, flags=re.I)
+    text = _POLITELY.sub("", text)
     if first := _WHERE_FIRST.fullmatch(text):
-        text = f"{first['rest']} {first['where'].lower()}"
+        where = first["where"]
+        text = f"{_POLITELY.sub('', first['rest'])} {where[0].lower()}{where[1:]}"
     text = _LOOKING.sub("view ", text, count=1) if _LOOKING.match(text) else text
     asking = _ASKING.match(text)
     text = text[asking.end() :] if asking else text
@@ -288,13 +292,13 @@ def read_instruction(text: str) -> Instruction:
     whole = [_told_apart(_term(text, after_verb=pointing is not None, english=english), text)]
     if arranged := _ARRANGING.match(text.lower()):
         whole.append(_term(text[arranged.end() :], named=True))
-    if len(path := _PATH.split(text)) > 1 and all(words(part) for part in path):
-        whole = [_term(part, named=True) for part in reversed(path)]
+    if len(path := _PATH.split(text)) > 1 and all(part[:1].isupper() for part in path):
+        whole += [_term(part, named=True) for part in reversed(path)]
     if filtered := _FILTERING.match(text):
         whole.append(_term(text[filtered.end() :], named=True))
     if spoken := _IN_LANGUAGE.match(text):
         whole.append(_term(spoken["name"], named=True))
-    if pointing and pointing[1].lower() in _NAMING_TOO:
+    if pointing and (pointing[1].lower() in _NAMING_TOO or pointing[1].lower().endswith(("back to", "return to"))):
         whole.append(_term(f"{pointing[1]} {text}"))
     return Instruction(
         sentence=text.strip(" .!?,"),
@@ -393,6 +397,9 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     if not following or following[0] in ("name", "page", "class", "aid", "action", "time"):
         return None, text
     before = text[: match.start()].split()[-1:]
+    if before and before[0] in ("on", "about", "for", "of", "with"):
+        if following[0].removesuffix("s") not in _THINGS and not _role_of(following[0]):
+            return None, text  # "a tax on second homes"
     if (
         following[0] in FUNCTION_WORDS
         and before
@@ -487,7 +494,7 @@ def _relations(text: str, english: Mapping[str, str] | None) -> list[Relation]:
     readings: list[tuple[Side, str, str, Deed]] = []
     lowered = text.lower()
     for match in _HARD.finditer(lowered):
-        if text[match.start() : match.start() + 1].isupper() and match.start():
+        if _inside_a_name(text, match.start()):
             continue  # "the Under €300 tag"
         side = next(name for name, value in match.groupdict().items() if value)
         readings.append((side, text[: match.start()], text[match.end() :], ""))
@@ -512,6 +519,11 @@ def _relations(text: str, english: Mapping[str, str] | None) -> list[Relation]:
     return relations
 
 
+def _inside_a_name(text: str, at: int) -> bool:
+    """Whether a preposition begins with a capital, in a text that is not all in capitals."""
+    return at > 0 and text[at].isupper() and any(word[0].islower() for word in text.split())
+
+
 def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]:
     """Readings as "something of the anchor"."""
     if _FILTERING.match(text):
@@ -523,7 +535,7 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
         ("in" if _SECTION.search(lowered) else "of", text[: match.start()], text[match.end() :], "")
         for match in _SOFT.finditer(lowered)
         # "Go to Desktop" asks for no "Go", "the profile of Anna" for no "profile"
-        if not (match.start() and text[match.start()].isupper())
+        if not _inside_a_name(text, match.start())
         and not (head := set(words(text[: match.start()]))) <= LEADING_VERBS
         and not (head & entries and head <= LEADING_VERBS | FUNCTION_WORDS | entries)
     ]

@@ -241,7 +241,7 @@ def wrapped(elements: Sequence[Element]) -> list[tuple[Element, ...]]:
                 gap > -0.5 * size
                 and abs(other.box.x1 - line.box.x1) < 0.3 * size
                 and abs(other.box.height - line.box.height) <= 0.35 * size
-                and other.text[0].islower()
+                and other.text[:1].islower()
                 and len(line.words) > 1
             ):
                 after[line.id] = other

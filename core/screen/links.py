@@ -1,4 +1,6 @@
-"""Links inside lines of text: words in another colour, in square brackets, or between the dots of a list in a line."""
+"""Links inside lines of text: words in another colour, coloured ones in square brackets, and the entries of a list in
+one line, parted by dots, bars, slashes or arrows. In short lines of two colours every run of words may be one.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ THIN = 2.0
 INK = 40
 """Grey levels by which ink differs from its ground."""
 LISTED, SHORT = 20, 8
-"""Words of a line up to which dots in it part the entries of a list, and up to which every colour in it is a link's."""
+"""Words of a line up to which dots and the like part the entries of a list in it, and up to which every run of one
+colour may be a link."""
 MOST = 6
 """A line with more links than this is rather one of a program, coloured by what its words are."""
 _SEPARATORS = frozenset("·•|/›»→‹«")
@@ -54,29 +57,26 @@ def _taken_apart(image: np.ndarray, line: Element) -> list[Element]:
         kept -= 1
     if kept < len(runs):
         rest = tuple(word for _, run in runs[:kept] for word in run)
-        text = line.text
-        for _ in runs[kept:]:
-            text = text[: text.rindex("[")].rstrip()
+        cut = line.text.rfind(" ".join(word.text for word in runs[kept][1]))
+        text = line.text[:cut].rstrip() if cut > 0 else " ".join(word.text for word in rest)
         line = replace(line, text=text, words=rest, box=_around(rest))
     return [line, *(_link(image, line, run) for run in links if run != line.words)]
 
 
 def _link(image: np.ndarray, line: Element, run: Sequence[Word]) -> Element:
     box = _around(run)
-    x1, y1, x2, y2 = box.as_ints()
-    pixels = image[y1:y2, x1:x2].astype(np.int16)
+    pixels, top = _pixels(image, box).astype(np.int16), max(0.0, float(box.as_ints()[1]))
     # A footnote's number stands high in its line.
     rows = np.flatnonzero((np.abs(pixels - _ground(pixels)).max(axis=2) > INK).any(axis=1)) if pixels.size else ()
     if len(rows):
-        box = Box(box.x1, y1 + float(rows[0]), box.x2, y1 + float(rows[-1] + 1))
+        box = Box(box.x1, top + float(rows[0]), box.x2, top + float(rows[-1] + 1))
     text = " ".join(word.text for word in run).strip(" .,;:")
     return Element(0, box, "text", text, confidence=line.confidence, words=tuple(run))
 
 
 def _sorts(image: np.ndarray, words: Sequence[Word]) -> list[str]:
     """Of each word: plain, parting, coloured (one name for each colour), or which square brackets it stands in."""
-    x1, y1, x2, y2 = _around(words).as_ints()
-    ground = _ground(image[y1:y2, x1:x2])
+    ground = _ground(_pixels(image, _around(words)))
     inks = [_ink(image, word.box, ground) for word in words]
     known = [(ink, word.box.width) for ink, word in zip(inks, words, strict=True) if ink is not None]
     widths = [sum(width for other, width in known if float(ink @ other) >= ALIKE) for ink, _ in known]
@@ -84,7 +84,7 @@ def _sorts(image: np.ndarray, words: Sequence[Word]) -> list[str]:
     sorts, bracket, before = [], 0, _PLAIN
     inside = False
     for word, ink in zip(words, inks, strict=True):
-        if word.text.startswith("["):
+        if word.text.startswith("[") and (ink is None or float(ink @ colours[0]) < ALIKE):
             inside, bracket = True, bracket + 1
         if inside:
             sort = f"[{bracket}"
@@ -103,17 +103,21 @@ def _sorts(image: np.ndarray, words: Sequence[Word]) -> list[str]:
     return sorts if not inside else [_PLAIN if sort.startswith("[") else sort for sort in sorts]
 
 
+def _pixels(image: np.ndarray, box: Box) -> np.ndarray:
+    x1, y1, x2, y2 = (max(0, at) for at in box.as_ints())
+    return image[y1:y2, x1:x2]
+
+
 def _ground(pixels: np.ndarray) -> np.ndarray:
     return np.median(pixels.reshape(-1, 3), axis=0) if pixels.size else np.zeros(3)
 
 
 def _ink(image: np.ndarray, box: Box, ground: np.ndarray) -> np.ndarray | None:
     """The colour of a word as seen from its ground, [3] of length 1; blurred edges do not change it."""
-    x1, y1, x2, y2 = box.as_ints()
-    pixels = image[y1:y2, x1:x2].reshape(-1, 3)
-    if not len(pixels):
+    pixels = _pixels(image, box)
+    if not pixels.size:
         return None
-    added = (pixels - ground).mean(axis=0)
+    added = (pixels.reshape(-1, 3) - ground).mean(axis=0)
     length = float(np.linalg.norm(added))
     return added / length if length >= THIN else None
 

@@ -107,14 +107,9 @@ def _on_the_panel(
     fitting = np.flatnonzero((near > 0) & (named >= PEERS * named[near > 0].max(initial=0.0)))
     if side in ("left", "right") or not len(fitting):
         return like
-    shared = {
-        i: min(known.shared_panel(known.elements[i].box, known.text_boxes[j]) for j in anchors)
-        for i in {*fitting.tolist(), *np.flatnonzero(near).tolist(), *like}
-    }
-    least = min(shared[i] for i in fitting)
-    for i, area in shared.items():
-        if area > least:
-            near[i] *= FITTING
+    shared = known.shared_panels(anchors)
+    least = shared[fitting].min()
+    near[shared > least] *= FITTING
     return [i for i in like if shared[i] <= least]
 
 
