@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -74,6 +74,8 @@ SPELT = 0.8  # a likeness in meaning for each likeness in letters
 FUNCTION_SHARE = 0.1  # unknown words of less of a name are taken for grammar
 TITLED = 0.8  # what is asked for under a title bears nothing but a share of the name as large as this
 TITLE_WORDS = 4
+DISORDERED = 0.8  # what a phrase counts whose words stand in another order in the instruction
+LINKED = 0.5  # what it counts against a line that it is long, where the name stands in it word by word, as links do
 RUN = 0.8  # how well a longer text bears a name that stands in it word by word
 UNLIKE, UNLIKE_ICON = 0.1, 0.3  # likenesses up to these, weighted with how sure text and icon are, say nothing
 BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
@@ -150,8 +152,10 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
     shares = shares_of(known, term)
     values["wanted"][:] = shares[:, 0]
     values["both"][:] = shares.prod(1)
-    values["both"][:] = np.maximum(values["both"], RUN * _holds(known, term))
+    holding = _holds(known, term)
+    values["both"][:] = np.maximum(values["both"], RUN * holding)
     values["phrase"][:] = shares[:, 1] ** 2 * np.clip((shares[:, 1] * known.counts - 1) / 2, 0.0, 1.0)
+    values["phrase"] *= [1.0 if _stands(listed, instruction.words) else DISORDERED for listed in known.words]
     content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
     marked = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 1.0]
     # "The recipe for the tart" asks for no recipes.
@@ -232,6 +236,7 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
                 values[name][does < 0.5] *= OBJECT_NAME
         if does.max() >= DOES:
             values["lacks the deed"][:] = (1 - does / does.max()) * does.max() ** 0.5
+    values["long"][holding] *= LINKED
     values["part of a name"][:] = _part_of_a_name(known, instruction.words)
     if not deeds:
         values["under its title"][:] = _under_title(known, term, shares)
@@ -247,12 +252,15 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
 def _part_of_a_name(known: DescribedScreen, asked: tuple[str, ...]) -> np.ndarray:
     """[elements], bool: whether an element's words are part of those of another, and these stand in the instruction."""
 
-    def stands(name: tuple[str, ...], whole: tuple[str, ...]) -> bool:
-        return any(whole[i : i + len(name)] == name for i in range(len(whole) - len(name) + 1))
-
-    names = {name for listed in known.words if (name := tuple(listed)) and stands(name, asked)}
-    parts = {name for name in names if any(len(other) > len(name) and stands(name, other) for other in names)}
+    names = {name for listed in known.words if (name := tuple(listed)) and _stands(name, asked)}
+    parts = {name for name in names if any(len(other) > len(name) and _stands(name, other) for other in names)}
     return np.array([tuple(listed) in parts for listed in known.words])
+
+
+def _stands(name: Sequence[str], whole: Sequence[str]) -> bool:
+    """Whether the words of a name stand one after the other among others."""
+    name, whole = tuple(name), tuple(whole)
+    return any(whole[i : i + len(name)] == name for i in range(len(whole) - len(name) + 1))
 
 
 def _under_title(known: DescribedScreen, term: Term, shares: np.ndarray) -> np.ndarray:
@@ -360,9 +368,7 @@ def _holds(known: DescribedScreen, term: Term) -> np.ndarray:
     if len(name) > 1 and all(len(word) > 1 for word in name):
         for i, listed in enumerate(known.words):
             text = [word for word in listed if _telling(word)]
-            found[i] = len(text) > len(name) and any(
-                text[at : at + len(name)] == name for at in range(len(text) - len(name) + 1)
-            )
+            found[i] = len(text) > len(name) and _stands(name, text)
     return found
 
 

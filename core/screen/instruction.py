@@ -19,12 +19,14 @@ Side = Literal["near", "left", "right", "above", "below", "of", "in"]
 
 SORT = 0.25  # what a word counts that says only what sort of thing is meant
 FUNCTION = 0.1  # what an article or a preposition counts
+STEP = 3  # words of a step on a path through menus, at most
 LONGEST = 600  # characters that are read: what is meant stands at the beginning
 
 # Verbs that only say "click": never part of the name.
 _POINTING = (
     "click on|click|double click|right click|tap on|tap|press on|press|hit|push|touch|select|choose|pick|activate|"
-    "locate|point to|point at|hover over|move to|点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
+    "locate|point to|point at|hover over|move to|(?:put|place|set) the cursor (?:in|into|on)|focus(?: on)?|"
+    "点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
     r"follow(?=.*\blink\b)|(?:(?:go|jump|switch|move) back|return) to(?=(?: [\w'-]+){0,3} (?-i:[A-Z]))|"
     "haz clic en|clic en|pulsa|toca|selecciona|elige|"
     "cliquez sur|cliquer sur|clique sur|clique dans|appuie sur|appuyez sur|sélectionne|choisis|"
@@ -85,7 +87,7 @@ _ENTRIES = frozenset([*_THINGS, *"photo picture image comment wrote said posted 
 # What is somebody's or about something, and told by that.
 _ENTRY_OF = re.compile(
     rf"(?<!\bthis )(?<!\banother )(?<!\bnext )(?<!\bfollowing )\b({_THING}) "
-    r"(?:of|with|by|about|on|for|from|at|called|named|titled)\b"
+    r"(?:(?:of|with|by|about|on|for|from|at|called|named|titled)\b|to (?=[A-Z]))"
 )
 # "the trip that starts from Linden"
 _ENTRY_THAT = re.compile(rf"\b({_THING}) (?:that|which|who) ([a-z]+)\b")
@@ -292,7 +294,7 @@ def read_instruction(text: str) -> Instruction:
     whole = [_told_apart(_term(text, after_verb=pointing is not None, english=english), text)]
     if arranged := _ARRANGING.match(text.lower()):
         whole.append(_term(text[arranged.end() :], named=True))
-    if len(path := _PATH.split(text)) > 1 and all(part[:1].isupper() for part in path):
+    if len(path := _PATH.split(text)) > 1 and all(part[:1].isupper() and len(words(part)) <= STEP for part in path):
         whole += [_term(part, named=True) for part in reversed(path)]
     if filtered := _FILTERING.match(text):
         whole.append(_term(text[filtered.end() :], named=True))

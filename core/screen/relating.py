@@ -27,6 +27,7 @@ PEERS = 0.75  # what bears the name at least this well, compared with the best, 
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
 _DISCLOSING = frozenset(("chevron right", "chevron down", "caret right", "caret down"))
 """Icons of one thing, shown or hidden: what is in a folder of a tree."""
+APART = 0.15  # what stands no nearer to a thing hardly belongs to it; only what is done to it may stand anywhere
 NAMED = 0.2  # what bears a name less well is no candidate
 
 
@@ -88,7 +89,7 @@ def related(
         owners = (anchors >= 0.75 * anchors.max()) & (shares_of(known, read.head)[:, 0] < NAMING)
     # The nearest of those that fit counts fully, however far away it is.
     nearest = near[named >= FITTING * named.max()].max()
-    if nearest <= 0:
+    if nearest <= (APART if read.side == "of" and read.deed != "known" else 0.0):
         return None
     values["relation"][:] = np.minimum(near / nearest, 1.0) * np.sqrt(named)
     if read.deed:

@@ -220,7 +220,9 @@ def makings(text: str) -> frozenset[int]:
 def _deeds(listed: tuple[str, ...], matches: list[_Match]) -> list[_Match]:
     if listed and listed[0] in _stems_of(MAKING_VERBS):
         return []
-    return [match for match in matches if 0 in match.places and not (len(match.places) == 1 and _leads(listed))]
+    # "Open the fraud analyst job" is about no "job opening".
+    alone = _leads(listed)
+    return [m for m in matches if 0 in m.places and not (alone and (len(m.places) == 1 or m.surety < 1.0))]
 
 
 def _leads(listed: tuple[str, ...]) -> bool:
