@@ -56,6 +56,7 @@ FEATURES = (
     "undone",  # its text does not say what is to be done, whether or not another element does
     "goes the other way",  # "rotate right" for "turn it to the left"
     "only its owner",  # it is what the target belongs to, and near it stands what bears the target's own name
+    "one of many",  # its text stands again and again in its column: a person would say which
     "lacks the role",  # another element is a switch or a field, as asked, and it is not
 )
 
@@ -308,7 +309,7 @@ def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[tuple[st
             continue
         listed = ([e for e in known.elements if e.kind in some] for some in kinds)
         found = (control_beside(known.elements[j], some, known.unit) for some in listed)
-        beside = next((control for control in found if control), None)
+        beside = next((control for control in found if control), None) or _only_on_its_panel(known, j, kinds[0])
         if beside is None:
             continue
         i = known.elements.index(beside)
@@ -317,6 +318,16 @@ def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[tuple[st
         values["role"][i] = max(values["role"][i], BESIDE)
         values["lacks the name"][i] = 0.0
         values["labels another"][j] = 1.0
+
+
+def _only_on_its_panel(known: DescribedScreen, text: int, kinds: tuple[str, ...]) -> Element | None:
+    """The control on the smallest panel that holds a text and any such control, where there is one alone: the switch of
+    a tile."""
+    controls = [i for i, element in enumerate(known.elements) if element.kind in kinds and i != text]
+    shared = known.shared_panels([text])[controls]
+    if not len(shared) or not np.isfinite(shared.min()) or (shared == shared.min()).sum() > 1:
+        return None
+    return known.elements[controls[int(shared.argmin())]]
 
 
 def _role(known: DescribedScreen, element: Element, role: Role) -> float:

@@ -29,6 +29,8 @@ CAPTION_WORDS = 3
 """Words that such a name has at most."""
 LETTERED, LABELLED = 0.2, 0.4
 """What the icon of a control counts that bears a text as well, and that of one with a text beside it."""
+RECURRING = 3
+"""Times from which a text in one column is what rows say of themselves."""
 LETTER_ICON = 0.7
 """The probability that a lone character on the screen is the icon it looks like."""
 
@@ -109,6 +111,20 @@ class DescribedScreen:
         self.text_boxes = [_text_box(element) for element in elements]
         self.centers = np.array([(e.box.center.x, e.box.center.y) for e in elements]).reshape(-1, 2)
         self.lines = [box for box, element in zip(self.text_boxes, elements, strict=True) if element.text]
+
+    @cached_property
+    def recurring(self) -> np.ndarray:
+        """[elements], bool: whether an element's text stands at least RECURRING times in its column."""
+        found = np.zeros(len(self.elements), bool)
+        places: dict[tuple[str, ...], list[int]] = {}
+        for i, listed in enumerate(self.words):
+            if listed:
+                places.setdefault(tuple(listed), []).append(i)
+        for alike in places.values():
+            for i in alike:
+                left = self.text_boxes[i].x1
+                found[i] = sum(abs(self.text_boxes[j].x1 - left) < self.unit for j in alike) >= RECURRING
+        return found
 
     def shared_panels(self, anchors: list[int]) -> np.ndarray:
         """[elements]: the area of the smallest panel that holds an element and the text of one of the anchors, infinite

@@ -45,6 +45,8 @@ def gather(known: DescribedScreen, size: Size, instruction: Instruction) -> list
         ]
         whole = Evidence(max(wholes, key=lambda values: (values["exact"] + values["both"]).max()), None)
         whole.values["only its owner"][owners] = 1.0
+        if instruction.ordinal is None and instruction.place == (None, None):
+            whole.values["one of many"][:] = known.recurring
         # "Reply all" is no "reply" in the row of "all" where a button says just that.
         said = len(instruction.words) > 1 and list(instruction.words) in known.words
         readings = [whole] if said else [*readings, whole]

@@ -48,6 +48,7 @@ WEIGHTS = {
     "undone": 0.0,  # changes no rank, only how sure the best is
     "goes the other way": -7.0,
     "only its owner": -4.0,
+    "one of many": -1.0,
     "lacks the role": -1.5,
 }
 RELATION_READING = -1.3

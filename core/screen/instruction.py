@@ -130,6 +130,15 @@ _FILTERING = re.compile(
     r"(?:with|that have|having|of|from|by|in|for|under)\s+"
     r"(?:an? |the )?"
 )
+# "Print only the current page", "show only the seeding torrents": of a choice
+_ONLY = re.compile(
+    r"(?:show|display|list|see|view|print|export|use|include|keep|allow|play)(?: me)? (?:only|just) (?:the |my )?(?=\S)",
+    re.I,
+)
+# "Choose Rename in the context menu": that is where menus are
+_IN_MENU = re.compile(
+    r" (?:in|from|on) (?:the|this) (?:open |opened )?(?:(?:context|right[ -]click|pop-?up|shortcut) )menu\b", re.I
+)
 # "Select File > Export > CSV": what is furthest along and to be seen
 _PATH = re.compile(r"\s+(?:>|→|»|›|->)\s+")
 # "Read this article in Deutsch"
@@ -268,6 +277,7 @@ def read_instruction(text: str) -> Instruction:
     if first := _WHERE_FIRST.fullmatch(text):
         where = first["where"]
         text = f"{_POLITELY.sub('', first['rest'])} {where[0].lower()}{where[1:]}"
+    text = _IN_MENU.sub("", text)
     text = _LOOKING.sub("view ", text, count=1) if _LOOKING.match(text) else text
     asking = _ASKING.match(text)
     text = text[asking.end() :] if asking else text
@@ -296,7 +306,7 @@ def read_instruction(text: str) -> Instruction:
         whole.append(_term(text[arranged.end() :], named=True))
     if len(path := _PATH.split(text)) > 1 and all(part[:1].isupper() and len(words(part)) <= STEP for part in path):
         whole += [_term(part, named=True) for part in reversed(path)]
-    if filtered := _FILTERING.match(text):
+    if filtered := _FILTERING.match(text) or _ONLY.match(text):
         whole.append(_term(text[filtered.end() :], named=True))
     if spoken := _IN_LANGUAGE.match(text):
         whole.append(_term(spoken["name"], named=True))
@@ -528,7 +538,7 @@ def _inside_a_name(text: str, at: int) -> bool:
 
 def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]:
     """Readings as "something of the anchor"."""
-    if _FILTERING.match(text):
+    if _FILTERING.match(text) or _ONLY.match(text):
         return []
     if match := _SETTING.match(lowered):
         return [("near", text[match.start("value") :], text[match.start("thing") : match.end("thing")], "shown")]
