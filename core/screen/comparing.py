@@ -77,6 +77,7 @@ TITLED = 0.8  # what is asked for under a title bears nothing but a share of the
 TITLE_WORDS = 4
 DISORDERED = 0.8  # what a phrase counts whose words stand in another order in the instruction
 LINKED = 0.5  # what it counts against a line that it is long, where the name stands in it word by word, as links do
+WRITTEN_OUT = 0.5  # what icons lose where the name is all that is written somewhere
 RUN = 0.8  # how well a longer text bears a name that stands in it word by word
 UNLIKE, UNLIKE_ICON = 0.1, 0.3  # likenesses up to these, weighted with how sure text and icon are, say nothing
 BESIDE = 0.9  # how surely the control beside a name is the one it names, where such a control is asked for
@@ -241,6 +242,10 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
     values["part of a name"][:] = _part_of_a_name(known, instruction.words)
     if not deeds:
         values["under its title"][:] = _under_title(known, term, shares)
+    if not deeds or term.whole:
+        written_out = float((values["exact"] * values["both"]).max())
+        for feature in ("icon", "icon sentence"):
+            values[feature][values["both"] < FITTING] *= 1.0 - WRITTEN_OUT * written_out
     if instruction.roles & {"toggle", "field", "checkbox"} and values["role"].max() == 1.0:
         values["lacks the role"][:] = (values["role"] < 0.3) & (values["labels another"] == 0)
     if instruction.roles == {"menu"} and known.menu_bar:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.geometry import Size
+from core.geometry import Box, Size
 from core.screen.comparing import (
     ANCHOR,
+    BESIDE,
     FITTING,
     NAMING,
     NAMING_FEATURES,
@@ -18,7 +19,7 @@ from core.screen.comparing import (
 )
 from core.screen.described import DescribedScreen
 from core.screen.instruction import Instruction, Relation, Side
-from core.screen.layout import of_same_entry, relation
+from core.screen.layout import of_same_entry, relation, same_row
 
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
@@ -43,6 +44,8 @@ def related(
     if anchors.max() < ANCHOR:
         return None
     values = compare(known, size, instruction, read.head, sentence_of(read.head))
+    if read.side == "of":
+        _name_cells(known, values, np.flatnonzero(anchors >= PEERS * anchors.max()))
     bearing = named = bears_name(values)
     if read.deed == "shown" and values["icon"].max() < FITTING:
         asked = [word for word, weight in zip(read.head.words, read.head.weights, strict=True) if weight > NAMING]
@@ -98,6 +101,29 @@ def related(
         for feature in ("icon", "icon sentence"):
             values[feature][near < FITTING * nearest] *= FAR_ICON
     return values, owners
+
+
+def _name_cells(known: DescribedScreen, values: Values, anchors: np.ndarray) -> None:
+    """What is in the row of an anchor and in the column below a title that bears the name bears it too."""
+    bearing = bears_name(values)
+    titles = np.flatnonzero((bearing >= PEERS * bearing.max()) & (bearing > FITTING))
+    for j in anchors:
+        row = [i for i, element in enumerate(known.elements) if i != j and same_row(element.box, known.text_boxes[j])]
+        if not row or bearing[row].max() > NAMED:
+            continue
+        for title in titles:
+            box = known.text_boxes[title]
+            below = [i for i in row if box.y2 <= known.elements[i].box.y1 and _in_column(known.elements[i].box, box)]
+            for i in below[:1]:
+                for feature in NAMING_FEATURES:
+                    values[feature][i] = max(values[feature][i], BESIDE * values[feature][title])
+                values["lacks the name"][i] = 0.0
+
+
+def _in_column(box: Box, title: Box) -> bool:
+    """Whether a cell lies below the title of its column: both begin, end or are centred together."""
+    pairs = ((box.x1, title.x1), (box.x2, title.x2), (box.center.x, title.center.x))
+    return min(abs(a - b) for a, b in pairs) < 0.5 * title.height
 
 
 def _on_the_panel(
