@@ -154,7 +154,7 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
     shares = shares_of(known, term)
     values["wanted"][:] = shares[:, 0]
     values["both"][:] = shares.prod(1)
-    holding = _holds(known, term)
+    holding = holds(known, term)
     values["both"][:] = np.maximum(values["both"], RUN * holding)
     values["phrase"][:] = shares[:, 1] ** 2 * np.clip((shares[:, 1] * known.counts - 1) / 2, 0.0, 1.0)
     values["phrase"] *= [1.0 if _stands(listed, instruction.words) else DISORDERED for listed in known.words]
@@ -242,7 +242,7 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
     values["part of a name"][:] = _part_of_a_name(known, instruction.words)
     if not deeds:
         values["under its title"][:] = _under_title(known, term, shares)
-    if not deeds or term.whole:
+    if not deeds or term.whole or not instruction.relations:
         written_out = float((values["exact"] * values["both"]).max())
         for feature in ("icon", "icon sentence"):
             values[feature][values["both"] < FITTING] *= 1.0 - WRITTEN_OUT * written_out
@@ -312,8 +312,7 @@ def _name_controls(known: DescribedScreen, values: Values, kinds: tuple[tuple[st
     for j in np.flatnonzero(values["both"] >= 0.9 * most):
         if known.elements[j].kind != "text":
             continue
-        listed = ([e for e in known.elements if e.kind in some] for some in kinds)
-        found = (control_beside(known.elements[j], some, known.unit) for some in listed)
+        found = (control_beside(known.elements[j], known.elements, some, known.unit) for some in kinds)
         beside = next((control for control in found if control), None) or _only_on_its_panel(known, j, kinds[0])
         if beside is None:
             continue
@@ -376,7 +375,7 @@ def shares_of(known: DescribedScreen, term: Term) -> np.ndarray:
     return shares
 
 
-def _holds(known: DescribedScreen, term: Term) -> np.ndarray:
+def holds(known: DescribedScreen, term: Term) -> np.ndarray:
     """Whether the name stands word by word in a longer text, bool [elements]; names of one word say too little, and
     ideographs are words of their own."""
     name = [word for word in term.words if _telling(word)]

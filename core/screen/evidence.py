@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from core.screen.comparing import FITTING, NAMING, Values, bears_name, compare, 
 from core.screen.described import DescribedScreen
 from core.screen.instruction import Instruction, Relation, Term, around
 from core.screen.layout import reading_order, repeated, same_row
+from core.screen.lexical import FUNCTION_WORDS
 from core.screen.relating import related
 
 NAMES = 3  # of those on the screen that an instruction may name
@@ -30,7 +32,8 @@ class Evidence:
 def gather(known: DescribedScreen, size: Size, instruction: Instruction) -> list[Evidence]:
     """Evidence for every reading of the instruction that the screen allows, at least one. ``size`` is the screen's."""
     # One batch for all readings; the vectors are remembered.
-    relations = [*instruction.relations, *_named_on_screen(known, instruction)]
+    named = [*_named_on_screen(known, instruction), *_said_on_screen(known, instruction)]
+    relations = [*instruction.relations, *named]
     sentences.embed([instruction.sentence, *(sentence_of(read.head) for read in relations)])
     readings = []
     owners = np.zeros(len(known.elements), bool)
@@ -73,6 +76,24 @@ def _named_on_screen(known: DescribedScreen, instruction: Instruction) -> list[R
     }
     found = [around(instruction, name) for name in sorted(names, key=lambda name: (-len("".join(name)), name))[:NAMES]]
     return [reading for reading in found if reading]
+
+
+def _said_on_screen(known: DescribedScreen, instruction: Instruction) -> list[Relation]:
+    """An instruction that begins with what stands on a control, as done to what its other words name: "take payment
+    from Anna" where a button says "Take payment", the longest first."""
+    asked = instruction.words
+    weights = {word: w for term in instruction.terms[:1] for word, w in zip(term.words, term.weights, strict=True)}
+    readings: dict[tuple[str, ...], Relation] = {}
+    for name in map(tuple, known.words):
+        if not 1 < len(name) < len(asked) or name[0] != asked[0] or not FUNCTION_WORDS.isdisjoint(name[:1]):
+            continue
+        left = iter(asked)
+        rest = [word for said in name for word in takewhile(lambda word, said=said: word != said, left)] + [*left]
+        if len(rest) + len(name) == len(asked):  # all of the name stands in it, in this order
+            anchor = Term(tuple(rest), tuple(min(weights.get(word, 1.0), 1.0) for word in rest))
+            if max(anchor.weights) > NAMING:
+                readings[name] = Relation("of", Term(name, (1.0,) * len(name), whole=True), anchor)
+    return sorted(readings.values(), key=lambda read: -len(read.head.words))[:NAMES]
 
 
 def _mark_page(known: DescribedScreen, values: Values, number: int) -> None:

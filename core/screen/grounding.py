@@ -130,10 +130,10 @@ def _score(known: DescribedScreen, screen: Screen, read: Instruction) -> tuple[d
 
 def click_point(element: Element, read: Instruction, by_meaning: bool = False) -> Point:
     """The element's centre, or that of the words in a longer line that are named or, ``by_meaning``, mean the same."""
-    if element.kind == "field" or len(element.words) < 2:
+    if len(element.words) < 2:
         return element.box.center
     run = _meant_run(element, read) if by_meaning else _named_run(element, read)
-    if run is None or len(run) > 0.6 * len(element.words):
+    if run is None or (len(run) > 0.6 * len(element.words) and element.kind != "field"):
         return element.box.center
     box = element.words[run[0]].box
     for i in run[1:]:

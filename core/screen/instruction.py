@@ -132,7 +132,7 @@ _FILTERING = re.compile(
 )
 # "Print only the current page", "show only the seeding torrents": of a choice
 _ONLY = re.compile(
-    r"(?:show|display|list|see|view|print|export|use|include|keep|allow|play)(?: me)? (?:only|just) (?:the |my )?(?=\S)",
+    r"(?:show|display|list|see|view|print|export|use|include|keep|play)(?: me)? (?:only|just) (?:the |my )?(?=\S)",
     re.I,
 )
 # "Choose Rename in the context menu": that is where menus are
@@ -199,6 +199,8 @@ _COLUMN = re.compile(r"\b(?:in|under) (?:the )?(?P<title>.+?) column\b")
 _EXPLAINING = re.compile(r"(?:find out |see |learn |read |explain )?what (?:an? |the )?(?P<thing>.+?) (?:means?|is)\b")
 # "Set the scale to 200 %" wants what is marked "200 %" beside "scale".
 _SETTING = re.compile(r"(?:set|change|switch|turn)\s+(?:the\s+|my\s+)?(?P<thing>.+?)\s+to\s+(?P<value>.+)")
+# "Mark the draft as read" wants what says "read" beside the draft.
+_MARKING = re.compile(r"mark\s+(?:the\s+|my\s+)?(?P<thing>.+?)\s+as\s+(?P<value>.+)")
 # "Sort the list by size" wants the heading "Size".
 _ARRANGING = re.compile(
     r"(?:(?:sort|order|filter|group|arrange)\b.{0,60}?\bby|filter\b.{0,60}?\b(?:for|to))\s+(?:the\s+)?"
@@ -208,6 +210,7 @@ _ORDINAL = re.compile(
     r"\b(?<!\ba )(?<!\bper )"
     rf"(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b"
 )
+_DATE = re.compile(r"(?<=\bthe )(\d{1,2})(?:st|nd|rd|th)\b")
 _QUOTED = re.compile(r"[“\"«„「『](?P<a>[^”\"»“」』]{1,200})[”\"»“」』]|(?<!\w)['‘`](?P<b>[^'’`]{1,200})['’`](?!\w)")
 _DROP_DOWN = re.compile(rf"{_QUOTED.pattern}|\b(?P<spaced>drop[ -]down)\b", re.I)  # outside of quotes
 _NAMED = re.compile(r"\b(?:labell?ed|named|called|titled|says|saying|reads|reading|with the text|with text)\s+")
@@ -299,6 +302,7 @@ def read_instruction(text: str) -> Instruction:
     roles = frozenset({_ROLE_WORDS[sort.lower()]}) if sort else _roles("link" if linked else text, typing)
     text = _TICKING.sub("", text, count=1) if _TICKING.match(text) else text
     ordinal, text = _take_ordinal(text, quotes)
+    text = _DATE.sub(r"\1", text) if ordinal is None else text
     quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
     english = translations(text) if is_foreign(text) else None
     whole = [_told_apart(_term(text, after_verb=pointing is not None, english=english), text)]
@@ -406,6 +410,8 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     if match is None or any(match.group() in quote.lower() for quote in quotes):
         return None, text
     following = words(text[match.end() :])
+    if match["digits"] and following and following[0] in FUNCTION_WORDS:
+        return None, text  # "the 26th in the calendar" is a date
     if not following or following[0] in ("name", "page", "class", "aid", "action", "time"):
         return None, text
     before = text[: match.start()].split()[-1:]
@@ -551,6 +557,8 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
         and not (head := set(words(text[: match.start()]))) <= LEADING_VERBS
         and not (head & entries and head <= LEADING_VERBS | FUNCTION_WORDS | entries)
     ]
+    if (match := _MARKING.match(lowered)) and match["thing"] not in _WHATEVER:
+        return [("of", text[match.start("value") :], text[match.start("thing") : match.end("thing")], "")]
     if match := _EXPLAINING.match(lowered):
         readings.append(("of", "info", text[match.start("thing") : match.end("thing")], ""))
     # "remove the milk from the cart": the verb is what to do, its object the row to do it in.

@@ -206,17 +206,23 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
     return 0.5 + horizontal if row and not left and horizontal < 1.2 else math.inf
 
 
-def control_beside(label: Element, elements: Sequence[Element], unit: float) -> Element | None:
-    """What the text names if it names anything: the next control to its right, else just below it; a check box may
-    stand to its left. Of texts, only values count as controls."""
+def control_beside(label: Element, elements: Sequence[Element], kinds: Sequence[str], unit: float) -> Element | None:
+    """What of these kinds the text names if it names anything: the next control to its right, else just below it; a check box may
+    stand to its left. Of texts, only values count as controls. An icon or a button beyond another text is that one's."""
+    texts = [e.box for e in elements if e.text and e.id != label.id and same_row(e.box, label.box)]
+    ends = min((box.x1 for box in texts if box.x1 >= label.box.x2), default=math.inf)
     best, best_cost = None, math.inf
     for element in elements:
-        if element.id == label.id or (element.kind == "text" and not is_value(element.text)):
+        if element.id == label.id or element.kind not in kinds:
+            continue
+        if element.kind == "text" and not is_value(element.text):
             continue
         if element.box.inside(label.box) > 0.5 or label.box.inside(element.box) > 0.5:
             continue
         horizontal, vertical = (gap / unit for gap in gaps(element.box, label.box))
         after, below = element.box.center.x > label.box.center.x, element.box.center.y > label.box.center.y
+        if element.kind in ("icon", "button") and element.box.x1 > ends:
+            continue
         if same_row(element.box, label.box) and (after or element.kind == "checkbox" or _ticks(element, label, unit)):
             cost = horizontal
         elif vertical < LABEL_REACH and below and horizontal == 0:

@@ -15,8 +15,8 @@ _SUFFIXES = ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "ed", "es", 
 # What a text recogniser confuses, folded to one letter each.
 _LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "8": "b"})
 FUNCTION_WORDS = frozenset(
-    "a an the this that these those my your our their his her its it me i you we to of in on at for from with by and "
-    "or as is are be so into onto up there here which where what please then just "
+    "a an the this that these those my your our their his her its it me i myself you we to of in on at for from with "
+    "by and or as is are be so into onto up there here which where what please then just "
     "der die das den dem des am vom beim von bei mit "
     "ein eine einen mein meine meinen diese dieser auf zu zum zur und für mich "
     "le la les un une des du de mon ma mes ce cette sur dans et el los las mi mis esta este "
@@ -90,9 +90,15 @@ _BRITISH = (
 )
 
 
+# "The 26th" is written 26 in a calendar.
+_DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
+
+
 @lru_cache(maxsize=1 << 14)
 def stem(word: str) -> str:
     """The word without its English inflection: "saved", "saving" and "saves" become "sav"."""
+    if day := _DAY.fullmatch(word):
+        return day[1]
     for pattern, american in _BRITISH:
         word = pattern.sub(american, word)
     for suffix in _SUFFIXES:
@@ -101,6 +107,9 @@ def stem(word: str) -> str:
             break
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1].isalpha() else word
 
+
+SLIPS = 2
+"""Letters that a recogniser adds or leaves out in a name at most."""
 
 INFLECTED, SHORTENED = 0.95, 0.8
 """How alike words of one stem are, and a word and its beginning."""
@@ -163,7 +172,7 @@ def joined_alike(a: list[str], b: list[str]) -> float:
     left, right = "".join(a), "".join(b)
     if left == right:
         return 1.0
-    if min(len(left), len(right)) < 4:
+    if min(len(left), len(right)) < 4 or abs(len(left) - len(right)) > SLIPS:
         return 0.0
     ratio = fuzz.ratio(left.translate(_LOOKALIKES), right.translate(_LOOKALIKES)) / 100
     return ratio if ratio >= 0.85 else 0.0

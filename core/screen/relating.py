@@ -14,6 +14,7 @@ from core.screen.comparing import (
     Values,
     bears_name,
     compare,
+    holds,
     sentence_of,
     shares_of,
 )
@@ -29,6 +30,8 @@ CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things ar
 _DISCLOSING = frozenset(("chevron right", "chevron down", "caret right", "caret down"))
 """Icons of one thing, shown or hidden: what is in a folder of a tree."""
 APART = 0.15  # what stands no nearer to a thing hardly belongs to it; only what is done to it may stand anywhere
+WHOLE = 0.95  # what has this share of its words named is called so
+SCATTERED = 0.7  # what an anchor counts whose name stands word by word elsewhere
 NAMED = 0.2  # what bears a name less well is no candidate
 
 
@@ -39,6 +42,9 @@ def related(
     bears the anchor's name or lies as asked to it."""
     wanted, found = shares_of(known, read.anchor).T
     anchors = np.sqrt(wanted) * np.maximum(found, 0.75 * wanted)
+    held = holds(known, read.anchor) | (found > WHOLE)
+    if held.any():  # "uploader.test.ts" is no "uploader.ts"
+        anchors[~held] *= SCATTERED
     titles = np.array([read.deed != "" and element.id in known.menu_bar for element in known.elements])
     anchors[titles] = 0.0  # nothing is done to "File", nor by "Edit" in the row of "File"
     if anchors.max() < ANCHOR:
