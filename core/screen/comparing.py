@@ -73,6 +73,7 @@ SHOWN = 1.5  # times how surely the thing itself is to be seen, what leads to it
 MISREAD = 0.84  # how alike a word on the screen is at least to one that the name has
 SPELT = 0.8  # a likeness in meaning for each likeness in letters
 FUNCTION_SHARE = 0.1  # unknown words of less of a name are taken for grammar
+TILE = 150.0  # squares of a line's height that a tile takes at most
 TITLED = 0.8  # what is asked for under a title bears nothing but a share of the name as large as this
 TITLE_WORDS = 4
 DISORDERED = 0.8  # what a phrase counts whose words stand in another order in the instruction
@@ -329,7 +330,7 @@ def _only_on_its_panel(known: DescribedScreen, text: int, kinds: tuple[str, ...]
     a tile."""
     controls = [i for i, element in enumerate(known.elements) if element.kind in kinds and i != text]
     shared = known.shared_panels([text])[controls]
-    if not len(shared) or not np.isfinite(shared.min()) or (shared == shared.min()).sum() > 1:
+    if not len(shared) or shared.min() > TILE * known.unit**2 or (shared == shared.min()).sum() > 1:
         return None
     return known.elements[controls[int(shared.argmin())]]
 

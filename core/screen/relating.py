@@ -9,6 +9,7 @@ from core.screen.comparing import (
     ANCHOR,
     BESIDE,
     FITTING,
+    MISREAD,
     NAMING,
     NAMING_FEATURES,
     Values,
@@ -19,8 +20,9 @@ from core.screen.comparing import (
     shares_of,
 )
 from core.screen.described import DescribedScreen
-from core.screen.instruction import Instruction, Relation, Side
+from core.screen.instruction import Instruction, Relation, Side, Term
 from core.screen.layout import of_same_entry, relation, same_row
+from core.screen.lexical import alike
 
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
@@ -45,6 +47,7 @@ def related(
     held = holds(known, read.anchor) | (found > WHOLE)
     if held.any():  # "uploader.test.ts" is no "uploader.ts"
         anchors[~held] *= SCATTERED
+    anchors[~_bears_the_capitals(known, read.anchor)] = 0.0
     titles = np.array([read.deed != "" and element.id in known.menu_bar for element in known.elements])
     anchors[titles] = 0.0  # nothing is done to "File", nor by "Edit" in the row of "File"
     if anchors.max() < ANCHOR:
@@ -63,9 +66,13 @@ def related(
     if instruction.roles or max(read.head.weights) <= NAMING:
         named = np.maximum(named, 0.8 * values["role"])
     like = _like_the_best(known, named) if read.side == "of" else []
+    bare = [i for i in like if not known.words[i]]
     for feature in ("icon", "icon sentence"):  # of icons that look alike none is more what is asked for
         surest = (values[feature][like] / known.bareness[like]).max(initial=0.0)
         values[feature][like] = surest * known.bareness[like]
+        values[feature][bare] = surest * known.bareness[bare].max(initial=0.0)
+    if bare:
+        values["lacks the deed"][bare] = values["lacks the deed"][bare].min()
     near = np.zeros(len(known.elements), np.float32)
     own: dict[int, float] = {}
     heads = np.flatnonzero((named > NAMED) & ~titles)
@@ -103,10 +110,18 @@ def related(
     values["relation"][:] = np.minimum(near / nearest, 1.0) * np.sqrt(named)
     if read.deed:
         for feature in NAMING_FEATURES:
-            values[feature][near < FITTING * nearest] *= ELSEWHERE
+            values[feature][near < max(FITTING * nearest, APART)] *= ELSEWHERE
         for feature in ("icon", "icon sentence"):
             values[feature][near < FITTING * nearest] *= FAR_ICON
     return values, owners
+
+
+def _bears_the_capitals(known: DescribedScreen, anchor: Term) -> np.ndarray:
+    """[elements], bool: whether an element bears one of the names that an anchor has, as "Oskar" in "Oskar's seat" does;
+    all do where none is on the screen."""
+    names = [word for word, weight in zip(anchor.words, anchor.weights, strict=True) if weight > 1.0]
+    bearing = np.array([any(alike(a, b) >= MISREAD for a in names for b in listed) for listed in known.words])
+    return bearing if bearing.any() else ~bearing
 
 
 def _name_cells(known: DescribedScreen, values: Values, anchors: np.ndarray) -> None:
