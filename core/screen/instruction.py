@@ -499,9 +499,10 @@ def _anchor(name: str, inside: bool, english: Mapping[str, str] | None) -> Term:
     not begin the sentence."""
     term = _term(name, after_verb=inside, english=english)
     # Of another language all that is known says rather what sort of thing it is.
-    most = {**dict.fromkeys(_TELLING, FUNCTION), **dict.fromkeys((*_ENTRIES, *(english or ())), ENTRY)}
+    owned = words(name.partition("'s ")[2])  # "Anna's seat" is told by whose it is
+    most = {**dict.fromkeys(_TELLING, FUNCTION), **dict.fromkeys((*_ENTRIES, *(english or ()), *owned), ENTRY)}
     told = [
-        weight if weight > 1.0 and word not in _TELLING else min(weight, most.get(word, weight))
+        weight if weight > 1.0 and word not in (*_TELLING, *owned) else min(weight, most.get(word, weight))
         for word, weight in zip(term.words, term.weights, strict=True)
     ]
     return Term(term.words, tuple(told)) if max(told, default=0.0) > ENTRY else term

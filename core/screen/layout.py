@@ -207,8 +207,9 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
 
 
 def control_beside(label: Element, elements: Sequence[Element], kinds: Sequence[str], unit: float) -> Element | None:
-    """What of these kinds the text names if it names anything: the next control to its right, else just below it; a check box may
-    stand to its left. Of texts, only values count as controls. An icon or a button beyond another text is that one's."""
+    """What of these kinds the text names if it names anything: the next control to its right, else just below it; a
+    check box may stand to its left. Of texts, only values count as controls. An icon or a button beyond another text
+    is that one's."""
     texts = [e.box for e in elements if e.text and e.id != label.id and same_row(e.box, label.box)]
     ends = min((box.x1 for box in texts if box.x1 >= label.box.x2), default=math.inf)
     best, best_cost = None, math.inf

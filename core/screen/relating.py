@@ -9,7 +9,6 @@ from core.screen.comparing import (
     ANCHOR,
     BESIDE,
     FITTING,
-    MISREAD,
     NAMING,
     NAMING_FEATURES,
     Values,
@@ -20,9 +19,8 @@ from core.screen.comparing import (
     shares_of,
 )
 from core.screen.described import DescribedScreen
-from core.screen.instruction import Instruction, Relation, Side, Term
+from core.screen.instruction import Instruction, Relation, Side
 from core.screen.layout import of_same_entry, relation, same_row
-from core.screen.lexical import alike
 
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
@@ -47,7 +45,6 @@ def related(
     held = holds(known, read.anchor) | (found > WHOLE)
     if held.any():  # "uploader.test.ts" is no "uploader.ts"
         anchors[~held] *= SCATTERED
-    anchors[~_bears_the_capitals(known, read.anchor)] = 0.0
     titles = np.array([read.deed != "" and element.id in known.menu_bar for element in known.elements])
     anchors[titles] = 0.0  # nothing is done to "File", nor by "Edit" in the row of "File"
     if anchors.max() < ANCHOR:
@@ -110,18 +107,10 @@ def related(
     values["relation"][:] = np.minimum(near / nearest, 1.0) * np.sqrt(named)
     if read.deed:
         for feature in NAMING_FEATURES:
-            values[feature][near < max(FITTING * nearest, APART)] *= ELSEWHERE
+            values[feature][near < FITTING * nearest] *= ELSEWHERE
         for feature in ("icon", "icon sentence"):
             values[feature][near < FITTING * nearest] *= FAR_ICON
     return values, owners
-
-
-def _bears_the_capitals(known: DescribedScreen, anchor: Term) -> np.ndarray:
-    """[elements], bool: whether an element bears one of the names that an anchor has, as "Oskar" in "Oskar's seat" does;
-    all do where none is on the screen."""
-    names = [word for word, weight in zip(anchor.words, anchor.weights, strict=True) if weight > 1.0]
-    bearing = np.array([any(alike(a, b) >= MISREAD for a in names for b in listed) for listed in known.words])
-    return bearing if bearing.any() else ~bearing
 
 
 def _name_cells(known: DescribedScreen, values: Values, anchors: np.ndarray) -> None:
