@@ -774,3 +774,117 @@ def test_arrows_of_a_tree_are_alike_whether_open_or_not() -> None:
         element(6, 70, 100, "tests"),
     )
     assert best(ground(page, "Expand the folder docs")) == 3
+
+
+def test_a_button_that_says_the_verb_is_pressed_for_the_one_that_is_named() -> None:
+    page = screen(
+        element(1, 20, 60, "Paolo Brancati"),
+        element(2, 20, 100, "Take payment", kind="button"),
+        element(3, 20, 300, "Henrike Osterlund"),
+        element(4, 20, 340, "Check in", kind="button"),
+        element(5, 20, 540, "Ines Vahl"),
+        element(6, 20, 580, "Check in", kind="button"),
+    )
+    assert best(ground(page, "Take payment from Paolo")) == 2
+    assert best(ground(page, "Check in Henrike Osterlund")) == 4
+    assert best(ground(page, "Check in Ines Vahl")) == 6
+    assert best(ground(page, "Open Ines Vahl")) == 5
+
+
+def table_of_machines() -> Screen:
+    rows = (("db-1", "SSH"), ("db-2", "RDP"), ("web-1", "SSH"))
+    elements = [element(1, 20, 20, "Name"), element(2, 400, 20, "Connect"), element(3, 700, 20, "Zone")]
+    for index, (name, way) in enumerate(rows):
+        y = 80 + 60 * index
+        elements += [
+            element(10 * index + 10, 20, y, name),
+            element(10 * index + 11, 400, y, way, kind="button"),
+            element(10 * index + 12, 700, y, "eu-west", kind="button"),
+        ]
+    return screen(*elements)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "id"), [("Connect to db-2", 21), ("Connect to web-1", 31), ("Change the zone of db-1", 12)]
+)
+def test_a_cell_is_named_by_its_row_and_the_title_of_its_column(instruction: str, id: int) -> None:
+    assert best(ground(table_of_machines(), instruction)) == id
+
+
+def test_what_rows_say_of_themselves_is_rather_not_meant() -> None:
+    rows = [element(10 + i, 500, 60 + 40 * i, "Seeding") for i in range(4)]
+    for elements in ([element(1, 20, 200, "Seeding"), *rows], [*rows, element(1, 20, 200, "Seeding")]):
+        assert best(ground(screen(*elements), "Click Seeding")) == 1
+
+
+@pytest.mark.parametrize("instruction", ["Turn off the Floor lamp", "switch on the Ceiling light"])
+def test_a_tile_has_its_switch_in_any_corner(instruction: str) -> None:
+    tiles = [Box(20, 20, 240, 180), Box(260, 20, 480, 180)]
+    page = on_panels(
+        tiles,
+        element(1, 190, 30, kind="toggle", width=40),
+        element(2, 30, 140, "Floor lamp"),
+        element(3, 430, 30, kind="toggle", width=40),
+        element(4, 270, 140, "Ceiling light"),
+    )
+    assert best(ground(page, instruction)) == (1 if "Floor" in instruction else 3)
+
+
+def test_what_lies_far_away_does_not_belong_to_a_named_thing() -> None:
+    page = screen(element(1, 20, 20, "OrchardPay", kind="button"), element(2, 20, 700, "Payment"))
+    assert best(ground(page, "Pay with OrchardPay")) == 1
+
+
+def test_words_in_the_order_that_is_asked_for_are_meant() -> None:
+    there, back = element(1, 20, 20, "LIS ARN"), element(2, 300, 20, "ARN LIS")
+    for elements in ((there, back), (back, there)):
+        assert best(ground(screen(*elements), "Choose ARN LIS")) == 2
+
+
+def test_a_name_that_is_written_out_is_meant_before_an_icon() -> None:
+    page = screen(element(1, 20, 20, icon="user", kind="icon"), element(2, 300, 20, "8 Assignee"))
+    assert best(ground(page, "Filter by Assignee")) == 2
+
+
+def test_a_name_that_stands_word_by_word_tells_which_row() -> None:
+    page = screen(
+        element(1, 20, 100, "src/uploader.ts"),
+        element(2, 500, 100, "Viewed"),
+        element(3, 20, 400, "test/uploader.test.ts"),
+        element(4, 500, 400, "Viewed"),
+    )
+    assert best(ground(page, "Mark uploader.ts as viewed")) == 2
+    assert best(ground(page, "Mark uploader.test.ts as viewed")) == 4
+
+
+def test_what_is_somebodys_is_in_the_row_of_that_person() -> None:
+    page = screen(
+        element(1, 300, 20, "Seats"),
+        element(2, 20, 100, "Ingrid Lind adult"),
+        element(3, 400, 100, icon="trash", kind="icon"),
+        element(4, 20, 300, "Oskar Lind adult"),
+        element(5, 400, 300, icon="trash", kind="icon"),
+    )
+    assert best(ground(page, "Remove Oskar's seat")) == 5
+
+
+def test_an_icon_beyond_another_text_is_that_texts() -> None:
+    page = screen(
+        element(1, 100, 100, "Live captions"),
+        element(2, 500, 100, "Mats Lehto"),
+        element(3, 900, 100, icon="microphone", kind="icon"),
+    )
+    assert best(ground(page, "turn on live captions")) == 1
+
+
+def test_a_field_is_clicked_at_the_words_that_are_named() -> None:
+    """What looks like one wide field may be a link in an empty row."""
+    row = Element(1, Box(20, 20, 900, 50), "field", "Add line", True, (), 0.9, element(1, 20, 25, "Add line").words)
+    point = ground(screen(row), "Add line to the invoice").candidates[0].point
+    assert 20 <= point.x <= 100
+
+
+def test_the_26th_is_written_26() -> None:
+    days = [element(i, 20 + 40 * (i % 7), 100 + 40 * (i // 7), str(i)) for i in range(1, 31)]
+    page = screen(*days, element(40, 800, 20, icon="calendar", kind="icon"))
+    assert best(ground(page, "Pick the 26th in the calendar")) == 26

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.screen import sentences, thesaurus
 from core.screen.glossary import deed_and_object, in_english, is_foreign
 from core.screen.instruction import read_instruction
-from core.screen.lexical import alike, opposed, ways, words
+from core.screen.lexical import alike, joined_alike, opposed, ways, words
 
 LABELS = Path(__file__).parents[1] / "assets" / "icons" / "labels.json"
 
@@ -416,3 +416,41 @@ def test_all_is_nothing_that_something_is_done_to() -> None:
 
 def test_letters_that_grow_in_lower_case_keep_their_places() -> None:
     assert read_instruction("click İİİİİİİİ of a").relations
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Put the cursor in the Comment field", "the Comment field"),
+        ("Choose Rename… in the context menu", "Rename..."),
+        ("Pick the 26th in the calendar", "the 26 in the calendar"),
+    ],
+)
+def test_where_things_are_done_is_no_part_of_the_name(text: str, sentence: str) -> None:
+    assert read_instruction(text).sentence == sentence.rstrip(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Print only the Current page", ("current", "page")), ("show only seeding torrents", ("seeding", "torrents"))],
+)
+def test_only_chooses_one_of_several(text: str, name: tuple[str, ...]) -> None:
+    read = read_instruction(text)
+    assert name in [term.words for term in read.terms]
+    assert not read.relations
+
+
+def test_an_arrow_between_places_is_no_path_through_menus() -> None:
+    assert ("arn",) not in [term.words for term in read_instruction("Switch to the return flight LIS → ARN").terms]
+    assert ("export",) in [term.words for term in read_instruction("Select File > Export").terms]
+
+
+def test_a_phrase_whose_words_stand_apart_is_no_deed() -> None:
+    assert not thesaurus.deeds("Open the fraud analyst job")
+    assert thesaurus.deeds("Send the message")
+
+
+def test_a_name_without_one_of_its_words_is_not_misread() -> None:
+    assert joined_alike(["past", "appointments"], ["appointments"]) == 0.0
+    assert joined_alike(["go", "to", "file"], ["goto", "file"]) == 1.0
+    assert joined_alike(["remember", "password"], ["rememberpaswords"]) > 0.9

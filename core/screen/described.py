@@ -114,7 +114,7 @@ class DescribedScreen:
 
     @cached_property
     def recurring(self) -> np.ndarray:
-        """[elements], bool: whether an element's text stands at least RECURRING times in its column."""
+        """[elements], bool: whether an element's text stands at least RECURRING times in its column or in its row."""
         found = np.zeros(len(self.elements), bool)
         places: dict[tuple[str, ...], list[int]] = {}
         for i, listed in enumerate(self.words):
@@ -122,8 +122,10 @@ class DescribedScreen:
                 places.setdefault(tuple(listed), []).append(i)
         for alike in places.values():
             for i in alike:
-                left = self.text_boxes[i].x1
-                found[i] = sum(abs(self.text_boxes[j].x1 - left) < self.unit for j in alike) >= RECURRING
+                box, others = self.text_boxes[i], [self.text_boxes[j] for j in alike]
+                column = sum(abs(other.x1 - box.x1) < self.unit for other in others)
+                row = sum(abs(other.y1 - box.y1) < 0.5 * self.unit for other in others)
+                found[i] = max(column, row) >= RECURRING
         return found
 
     def shared_panels(self, anchors: list[int]) -> np.ndarray:

@@ -14,7 +14,7 @@ from core.screen.comparing import FITTING, NAMING, Values, bears_name, compare, 
 from core.screen.described import DescribedScreen
 from core.screen.instruction import Instruction, Relation, Term, around
 from core.screen.layout import reading_order, repeated, same_row
-from core.screen.lexical import FUNCTION_WORDS
+from core.screen.lexical import FUNCTION_WORDS, LEADING_VERBS
 from core.screen.relating import related
 
 NAMES = 3  # of those on the screen that an instruction may name
@@ -85,8 +85,10 @@ def _said_on_screen(known: DescribedScreen, instruction: Instruction) -> list[Re
     weights = {word: w for term in instruction.terms[:1] for word, w in zip(term.words, term.weights, strict=True)}
     readings: dict[tuple[str, ...], Relation] = {}
     for name in map(tuple, known.words):
-        if not 1 < len(name) < len(asked) or name[0] != asked[0] or not FUNCTION_WORDS.isdisjoint(name[:1]):
+        if not 0 < len(name) < len(asked) or name[0] != asked[0] or name[0] in FUNCTION_WORDS:
             continue
+        if len(name) == 1 and not (weights.get(name[0], 0.0) > 1.0 and name[0] in LEADING_VERBS):
+            continue  # "Press Take on ..." may, "Take ..." leads to what follows
         left = iter(asked)
         rest = [word for said in name for word in takewhile(lambda word, said=said: word != said, left)] + [*left]
         if len(rest) + len(name) == len(asked):  # all of the name stands in it, in this order

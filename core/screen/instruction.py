@@ -24,7 +24,7 @@ LONGEST = 600  # characters that are read: what is meant stands at the beginning
 
 # Verbs that only say "click": never part of the name.
 _POINTING = (
-    "click on|click|double click|right click|tap on|tap|press on|press|hit|push|touch|select|choose|pick|activate|"
+    "click on|click (?:in|into|inside)(?= the\\b)|click|double click|right click|tap on|tap|press on|press|hit|push|touch|select|choose|pick|activate|"
     "locate|point to|point at|hover over|move to|(?:put|place|set) the cursor (?:in|into|on)|focus(?: on)?|"
     "点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
     r"follow(?=.*\blink\b)|(?:(?:go|jump|switch|move) back|return) to(?=(?: [\w'-]+){0,3} (?-i:[A-Z]))|"
@@ -78,7 +78,8 @@ _THINGS = (
     "folder channel album story thread lesson episode order invoice ticket issue tag label category chapter playlist "
     "contact customer project board branch city station recipe question answer headline report review book course "
     "movie film game document job trip flight hotel keyword brand schema stage step topic layer date profile row cell "
-    "line card transaction payment table timer alarm appointment meeting supplier seller airline author artist genre"
+    "line card transaction payment table timer alarm appointment meeting supplier seller airline author artist genre "
+    "revision version commit reply listing offer"
 ).split()
 """What an entry of a list may be, and is then told by its name."""
 _THING = "|".join(_THINGS)
@@ -500,7 +501,7 @@ def _anchor(name: str, inside: bool, english: Mapping[str, str] | None) -> Term:
     term = _term(name, after_verb=inside, english=english)
     # Of another language all that is known says rather what sort of thing it is.
     owned = words(name.partition("'s ")[2])  # "Anna's seat" is told by whose it is
-    most = {**dict.fromkeys(_TELLING, FUNCTION), **dict.fromkeys((*_ENTRIES, *(english or ()), *owned), ENTRY)}
+    most = {**dict.fromkeys((*_ENTRIES, *(english or ())), ENTRY), **dict.fromkeys((*_TELLING, *owned), FUNCTION)}
     told = [
         weight if weight > 1.0 and word not in (*_TELLING, *owned) else min(weight, most.get(word, weight))
         for word, weight in zip(term.words, term.weights, strict=True)

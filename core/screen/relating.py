@@ -32,6 +32,7 @@ _DISCLOSING = frozenset(("chevron right", "chevron down", "caret right", "caret 
 APART = 0.15  # what stands no nearer to a thing hardly belongs to it; only what is done to it may stand anywhere
 WHOLE = 0.95  # what has this share of its words named is called so
 SCATTERED = 0.7  # what an anchor counts whose name stands word by word elsewhere
+RIVAL = 0.6  # what bears an anchor's name at least this well, compared with the best, may be the anchor
 NAMED = 0.2  # what bears a name less well is no candidate
 
 
@@ -73,7 +74,7 @@ def related(
     near = np.zeros(len(known.elements), np.float32)
     own: dict[int, float] = {}
     heads = np.flatnonzero((named > NAMED) & ~titles)
-    owned = [(j, float(anchors[j] / anchors.max())) for j in np.flatnonzero(anchors >= 0.75 * anchors.max())]
+    owned = [(j, float(anchors[j] / anchors.max())) for j in np.flatnonzero(anchors >= RIVAL * anchors.max())]
     # What is "under the lamp" may also stand below it on its card, at another edge.
     for side in ("below", "of") if read.side == "below" else (read.side,):
         for j, strength in owned:
