@@ -24,7 +24,8 @@ LONGEST = 600  # characters that are read: what is meant stands at the beginning
 
 # Verbs that only say "click": never part of the name.
 _POINTING = (
-    "click on|click (?:in|into|inside)(?= the\\b)|click|double click|right click|tap on|tap|press on|press|hit|push|touch|select|choose|pick|activate|"
+    "click on|click (?:in|into|inside)(?= the\\b)|click|double click|right click|tap on|tap|press on|press|hit|push|"
+    "touch|select|choose|pick|activate|"
     "locate|point to|point at|hover over|move to|(?:put|place|set) the cursor (?:in|into|on)|focus(?: on)?|"
     "点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
     r"follow(?=.*\blink\b)|(?:(?:go|jump|switch|move) back|return) to(?=(?: [\w'-]+){0,3} (?-i:[A-Z]))|"
