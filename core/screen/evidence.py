@@ -81,6 +81,8 @@ def _named_on_screen(known: DescribedScreen, instruction: Instruction) -> list[R
 def _said_on_screen(known: DescribedScreen, instruction: Instruction) -> list[Relation]:
     """An instruction that begins with what stands on a control, as done to what its other words name: "take payment
     from Anna" where a button says "Take payment", the longest first."""
+    if any(read.certain for read in instruction.relations):
+        return []
     asked = instruction.words
     weights = {word: w for term in instruction.terms[:1] for word, w in zip(term.words, term.weights, strict=True)}
     readings: dict[tuple[str, ...], Relation] = {}
