@@ -454,3 +454,8 @@ def test_a_name_without_one_of_its_words_is_not_misread() -> None:
     assert joined_alike(["past", "appointments"], ["appointments"]) == 0.0
     assert joined_alike(["go", "to", "file"], ["goto", "file"]) == 1.0
     assert joined_alike(["remember", "password"], ["rememberpaswords"]) > 0.9
+
+
+def test_accents_may_be_lost_but_kana_keep_their_marks() -> None:
+    assert alike("café", "cafe") > 0.9 and alike("über", "uber") > 0.9
+    assert alike("が", "か") == 0.0

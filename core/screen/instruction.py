@@ -179,6 +179,7 @@ _SOFT = re.compile(
 _ACTING = re.compile(
     r"(remove|delete|edit|change|increase|decrease|reply to|toggle|turn on|turn off|switch on|switch off|enable|"
     r"disable|check(?! (?:for|out|in|on|if|whether|how|what|when)\b)|uncheck|tick|untick|download|save|mark|share|"
+    r"favou?rite|bookmark|upvote|dismiss|unmute|take off|"
     r"like|(?:start|begin) playing|play|rename|archive|expand|collapse|mute|silence|"
     r"follow|add|pin|star|close|hide|listen to|watch|send|copy|move|print|comment on|call|message|block|lock|"
     r"unlock|pause|stop|restart|buy|book|order|rate|report|duplicate|restore)\s+(?=\S)"

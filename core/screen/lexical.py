@@ -115,16 +115,25 @@ INFLECTED, SHORTENED = 0.95, 0.8
 """How alike words of one stem are, and a word and its beginning."""
 
 
+@lru_cache(maxsize=1 << 14)
+def unaccented(word: str) -> str:
+    """The word without the accents that recognisers lose and people leave out: "café", "cafe"."""
+    return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+
+
 @lru_cache(maxsize=1 << 17)
 def alike(a: str, b: str) -> float:
     """How surely two words mean the same by their letters, 0..1.
 
-    1 for equal words, 0.95 for one stem or a slip of recognition, 0.8 for a shortened form ("config"), less for words
-    of five letters and more that differ in one or two.
+    1 for equal words, 0.95 for one stem, other accents or a slip of recognition, 0.8 for a shortened form ("config"),
+    less for words of five letters and more that differ in one or two.
     """
     if a == b:
         return 1.0
-    if a.isascii() and b.isascii() and stem(a) == stem(b):
+    if a.isascii() and b.isascii():
+        if stem(a) == stem(b):
+            return INFLECTED
+    elif (plain := unaccented(a)).isascii() and plain == unaccented(b):
         return INFLECTED
     shorter, longer = sorted((len(a), len(b)))
     if shorter < 3:
