@@ -113,7 +113,7 @@ _IMPLIED: dict[Role, re.Pattern[str]] = {
         r"(?:activer|désactiver|activar|desactivar)\b|"
         r".*\b(?:ein|aus|ab)schalten$|.*\b(?:de)?aktivieren$|.*(?:开启|启用|停用|关掉)"
     ),
-    "checkbox": re.compile(r"check\b(?! (?:for|out|in|on)\b)"),
+    "checkbox": re.compile(r"check\b(?! (?:for|out|in|on|all|everything)\b)"),
 }
 _TICKING = re.compile(r"(?:(?:tick|check) off|untick|tick|uncheck)\s+(?=\S)", re.I)
 # "Check the inbox" looks at it.
@@ -413,6 +413,8 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     if match is None or any(match.group() in quote.lower() for quote in quotes):
         return None, text
     following = words(text[match.end() :])
+    if match.start() and text[match.start()].isupper() and not text.isupper() and not text.istitle():
+        return None, text  # "the First layer height field" is called so
     if match["digits"] and following and following[0] in FUNCTION_WORDS:
         return None, text  # "the 26th in the calendar" is a date
     if not following or following[0] in ("name", "page", "class", "aid", "action", "time"):
