@@ -835,17 +835,6 @@ def test_what_lies_far_away_does_not_belong_to_a_named_thing() -> None:
     assert best(ground(page, "Pay with OrchardPay")) == 1
 
 
-def test_words_in_the_order_that_is_asked_for_are_meant() -> None:
-    there, back = element(1, 20, 20, "LIS ARN"), element(2, 300, 20, "ARN LIS")
-    for elements in ((there, back), (back, there)):
-        assert best(ground(screen(*elements), "Choose ARN LIS")) == 2
-
-
-def test_a_name_that_is_written_out_is_meant_before_an_icon() -> None:
-    page = screen(element(1, 20, 20, icon="user", kind="icon"), element(2, 300, 20, "8 Assignee"))
-    assert best(ground(page, "Filter by Assignee")) == 2
-
-
 def test_a_name_that_stands_word_by_word_tells_which_row() -> None:
     page = screen(
         element(1, 20, 100, "src/uploader.ts"),
@@ -888,3 +877,47 @@ def test_the_26th_is_written_26() -> None:
     days = [element(i, 20 + 40 * (i % 7), 100 + 40 * (i // 7), str(i)) for i in range(1, 31)]
     page = screen(*days, element(40, 800, 20, icon="calendar", kind="icon"))
     assert best(ground(page, "Pick the 26th in the calendar")) == 26
+
+
+def test_a_flight_is_told_by_the_order_of_its_places() -> None:
+    texts = ("ARN LIS", "ARN", "LIS", "LIS ARN", "LIS", "ARN")
+    page = screen(*(element(i, 20 + 100 * i, 20, text) for i, text in enumerate(texts)))
+    assert best(ground(page, "Switch to the return flight LIS → ARN")) == 3
+
+
+@pytest.mark.parametrize(
+    ("texts", "instruction", "id"),
+    [
+        (("Delete files", "Delete selected files"), "Delete the selected files", 1),
+        (("New window", "New private window"), "New private window", 1),
+        (("Join the club", "Join the 5th Avenue club"), "Click 'Join the 5th Avenue club'", 1),
+        (("Mode", "Focus mode", "Dark mode"), "Focus mode", 1),
+        (("Show", "Show in the context menu"), "Click 'Show in the context menu'", 1),
+        (("Table of contents", "Automatic"), "Select Insert > Table of contents and figures > Automatic", 1),
+    ],
+)
+def test_a_button_that_says_more_of_it_is_meant(texts: tuple[str, ...], instruction: str, id: int) -> None:
+    page = screen(*(element(i, 20, 20 + 60 * i, text, kind="button") for i, text in enumerate(texts)))
+    assert best(ground(page, instruction)) == id
+
+
+def test_a_button_above_a_list_is_no_title_of_a_column() -> None:
+    page = screen(
+        element(1, 300, 20, "Edit", kind="button"),
+        element(2, 20, 100, "Acme"),
+        element(3, 300, 100, "Rome"),
+        element(4, 20, 160, "Bolt"),
+        element(5, 300, 160, "Berlin"),
+    )
+    assert best(ground(page, "Edit Bolt")) == 1
+
+
+def test_what_is_marked_is_not_the_heading_of_what_is_so() -> None:
+    page = screen(
+        element(1, 20, 20, "Important"),
+        element(2, 20, 300, "Ole Vik"),
+        element(3, 600, 300, icon="flag", kind="icon"),
+        element(4, 20, 360, "Anna Ray"),
+        element(5, 600, 360, icon="flag", kind="icon"),
+    )
+    assert best(ground(page, "Mark the message from Anna Ray as important")) == 5

@@ -15,8 +15,10 @@ ROOT = Path(__file__).parents[1]
 
 # As their licence files say; their metadata says nothing.
 UNSTATED = {"resvg-py": "MPL-2.0"}
+CUDA = re.compile(r"nvidia-|cuda-|triton$")
+"""What PyPI's PyTorch for Linux brings for GPUs, under NVIDIA's terms; everything works without it."""
 NEVER = re.compile(
-    r"\b(?:AGPL|Affero|(?<!L)GPL|(?<!Lesser )General Public License|SSPL|BUSL|Business Source|"
+    r"\b(?:AGPL|Affero|GPL|(?<!Lesser )(?<!Library )General Public License|SSPL|BUSL|Business Source|"
     r"CC[- ]BY[- ](?:NC|ND)|non-?commercial|proprietary|other/proprietary)",
     re.I,
 )
@@ -49,6 +51,8 @@ def installed(roots: list[Requirement]) -> dict[str, str]:
     while waiting:
         requirement, extras = waiting.pop()
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if CUDA.match(name):
+            continue
         try:
             metadata = distribution(name).metadata
         except PackageNotFoundError:
@@ -56,7 +60,7 @@ def installed(roots: list[Requirement]) -> dict[str, str]:
         classifiers = [line for line in metadata.get_all("Classifier") or [] if line.startswith("License ::")]
         # Whole licence texts name other licences: their first line says which it is.
         stated = [metadata.get("License-Expression"), (metadata.get("License") or "").partition("\n")[0], *classifiers]
-        licences[name] = UNSTATED.get(name) or " | ".join(filter(None, stated))
+        licences[name] = UNSTATED.get(name) or " | ".join(line for line in stated if line and line != "UNKNOWN")
         for extra in extras - {extra for other, extra in seen if other == name}:
             seen.add((name, extra))
             for line in distribution(name).requires or []:

@@ -56,7 +56,7 @@ FEATURES = (
     "undone",  # its text does not say what is to be done, whether or not another element does
     "goes the other way",  # "rotate right" for "turn it to the left"
     "only its owner",  # it is what the target belongs to, and near it stands what bears the target's own name
-    "one of many",  # its text stands again and again in its column: a person would say which
+    "one of many",  # its text stands again and again in its column or row: a person would say which
     "lacks the role",  # another element is a switch or a field, as asked, and it is not
 )
 
@@ -76,7 +76,7 @@ FUNCTION_SHARE = 0.1  # unknown words of less of a name are taken for grammar
 TILE = 150.0  # squares of a line's height that a tile takes at most
 TITLED = 0.8  # what is asked for under a title bears nothing but a share of the name as large as this
 TITLE_WORDS = 4
-DISORDERED = 0.8  # what a phrase counts whose words stand in another order in the instruction
+DISORDERED = 0.8  # what a phrase counts that does not stand in the instruction word by word
 LINKED = 0.5  # what it counts against a line that it is long, where the name stands in it word by word, as links do
 WRITTEN_OUT = 0.5  # what icons lose where the name is all that is written somewhere
 RUN = 0.8  # how well a longer text bears a name that stands in it word by word

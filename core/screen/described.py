@@ -30,7 +30,7 @@ CAPTION_WORDS = 3
 LETTERED, LABELLED = 0.2, 0.4
 """What the icon of a control counts that bears a text as well, and that of one with a text beside it."""
 RECURRING = 3
-"""Times from which a text in one column is what rows say of themselves."""
+"""Times from which a text in one column or row is what entries say of themselves."""
 LETTER_ICON = 0.7
 """The probability that a lone character on the screen is the icon it looks like."""
 

@@ -81,7 +81,7 @@ def _named_on_screen(known: DescribedScreen, instruction: Instruction) -> list[R
 def _said_on_screen(known: DescribedScreen, instruction: Instruction) -> list[Relation]:
     """An instruction that begins with what stands on a control, as done to what its other words name: "take payment
     from Anna" where a button says "Take payment", the longest first."""
-    if any(read.certain for read in instruction.relations):
+    if any(read.certain for read in instruction.relations) or any(term.whole for term in instruction.terms):
         return []
     asked = instruction.words
     weights = {word: w for term in instruction.terms[:1] for word, w in zip(term.words, term.weights, strict=True)}
@@ -95,7 +95,10 @@ def _said_on_screen(known: DescribedScreen, instruction: Instruction) -> list[Re
         rest = [word for said in name for word in takewhile(lambda word, said=said: word != said, left)] + [*left]
         if len(rest) + len(name) == len(asked):  # all of the name stands in it, in this order
             anchor = Term(tuple(rest), tuple(min(weights.get(word, 1.0), 1.0) for word in rest))
-            if max(anchor.weights) > NAMING:
+            told = {word for word, weight in zip(anchor.words, anchor.weights, strict=True) if weight > NAMING}
+            # "Delete the selected files" asks for no "Delete files" where a button says all of it.
+            fuller = any(set(name) <= set(listed) and not told.isdisjoint(listed) for listed in known.words)
+            if told and not fuller:
                 readings[name] = Relation("of", Term(name, (1.0,) * len(name), whole=True), anchor)
     return sorted(readings.values(), key=lambda read: -len(read.head.words))[:NAMES]
 

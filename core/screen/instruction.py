@@ -19,14 +19,14 @@ Side = Literal["near", "left", "right", "above", "below", "of", "in"]
 
 SORT = 0.25  # what a word counts that says only what sort of thing is meant
 FUNCTION = 0.1  # what an article or a preposition counts
-STEP = 3  # words of a step on a path through menus, at most
+STEP = 3  # words of the first step on a path through menus, at most
 LONGEST = 600  # characters that are read: what is meant stands at the beginning
 
 # Verbs that only say "click": never part of the name.
 _POINTING = (
     "click on|click (?:in|into|inside)(?= the\\b)|click|double click|right click|tap on|tap|press on|press|hit|push|"
     "touch|select|choose|pick|activate|"
-    "locate|point to|point at|hover over|move to|(?:put|place|set) the cursor (?:in|into|on)|focus(?: on)?|"
+    "locate|point to|point at|hover over|move to|(?:put|place|set) the cursor (?:in|into|inside|on)|focus on|"
     "点击|单击|点一下|点按|点|按|选择|打开|انقر على|انقر|اضغط على|اضغط|"
     r"follow(?=.*\blink\b)|(?:(?:go|jump|switch|move) back|return) to(?=(?: [\w'-]+){0,3} (?-i:[A-Z]))|"
     "haz clic en|clic en|pulsa|toca|selecciona|elige|"
@@ -80,7 +80,7 @@ _THINGS = (
     "contact customer project board branch city station recipe question answer headline report review book course "
     "movie film game document job trip flight hotel keyword brand schema stage step topic layer date profile row cell "
     "line card transaction payment table timer alarm appointment meeting supplier seller airline author artist genre "
-    "revision version commit reply listing offer"
+    "revision listing offer"
 ).split()
 """What an entry of a list may be, and is then told by its name."""
 _THING = "|".join(_THINGS)
@@ -102,6 +102,7 @@ _ENTRY_LAST = re.compile(
     rf"\bthe ({_THING}) (?!(?:{'|'.join(sorted({*_ROLE_WORDS, *_CONTAINERS, *FUNCTION_WORDS, 'list'}))})\b)[\w-]+"
     r"(?:$| (?=(?:on|in|of|from|at)\b))"
 )
+_POSSESSION = re.compile(r"'s ([a-z]+)$")
 # "Anna's calendar"
 _ENTRY_OWNED = re.compile(r"(?-i:[A-Z])\w*'s (calendar|profile|page|account|chat|story|channel|board|card|row)\b")
 _TELLING = frozenset("about called named titled".split())
@@ -134,12 +135,13 @@ _FILTERING = re.compile(
 )
 # "Print only the current page", "show only the seeding torrents": of a choice
 _ONLY = re.compile(
-    r"(?:show|display|list|see|view|print|export|use|include|keep|play)(?: me)? (?:only|just) (?:the |my )?(?=\S)",
+    r"(?:show|display|list|see|print|export|include)(?: me)? (?:only|just) "
+    r"(?!(?:for|in|on|by|from|with|to)\b)(?:the |my )?(?=\S)",
     re.I,
 )
 # "Choose Rename in the context menu": that is where menus are
 _IN_MENU = re.compile(
-    r" (?:in|from|on) (?:the|this) (?:open |opened )?(?:(?:context|right[ -]click|pop-?up|shortcut) )menu\b", re.I
+    r" (?:in|from|on) (?:the|this) (?:open |opened )?(?:(?:context|right[ -]click|pop-?up|shortcut) )menu$", re.I
 )
 # "Select File > Export > CSV": what is furthest along and to be seen
 _PATH = re.compile(r"\s+(?:>|→|»|›|->)\s+")
@@ -213,7 +215,7 @@ _ORDINAL = re.compile(
     r"\b(?<!\ba )(?<!\bper )"
     rf"(?:(?P<word>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)|(?P<last>last))\b"
 )
-_DATE = re.compile(r"(?<=\bthe )(\d{1,2})(?:st|nd|rd|th)\b")
+_DATE = re.compile(r"(?<=\bthe )(\d{1,2})(?:st|nd|rd|th)\b(?! [A-Z])")
 _QUOTED = re.compile(r"[“\"«„「『](?P<a>[^”\"»“」』]{1,200})[”\"»“」』]|(?<!\w)['‘`](?P<b>[^'’`]{1,200})['’`](?!\w)")
 _DROP_DOWN = re.compile(rf"{_QUOTED.pattern}|\b(?P<spaced>drop[ -]down)\b", re.I)  # outside of quotes
 _NAMED = re.compile(r"\b(?:labell?ed|named|called|titled|says|saying|reads|reading|with the text|with text)\s+")
@@ -283,7 +285,6 @@ def read_instruction(text: str) -> Instruction:
     if first := _WHERE_FIRST.fullmatch(text):
         where = first["where"]
         text = f"{_POLITELY.sub('', first['rest'])} {where[0].lower()}{where[1:]}"
-    text = _IN_MENU.sub("", text)
     text = _LOOKING.sub("view ", text, count=1) if _LOOKING.match(text) else text
     asking = _ASKING.match(text)
     text = text[asking.end() :] if asking else text
@@ -294,6 +295,7 @@ def read_instruction(text: str) -> Instruction:
         text, quotes = _without_payload(text, quotes)
     pointing = re.match(rf"({_POINTING})(?:\b|(?<=[^\x00-\x7f])) *(?=\S)", text, re.I)
     text = text[pointing.end() :] if pointing else text
+    text = _IN_MENU.sub("", text) if pointing and not quotes else text
     linked = _LINK_TO.match(text)
     text = text[linked.end() :] if linked else text
     if named := _NAMED.search(text.lower()):
@@ -305,13 +307,14 @@ def read_instruction(text: str) -> Instruction:
     roles = frozenset({_ROLE_WORDS[sort.lower()]}) if sort else _roles("link" if linked else text, typing)
     text = _TICKING.sub("", text, count=1) if _TICKING.match(text) else text
     ordinal, text = _take_ordinal(text, quotes)
-    text = _DATE.sub(r"\1", text) if ordinal is None else text
+    text = _DATE.sub(r"\1", text) if ordinal is None and not quotes else text
     quoted = [_term(quote, named=True) for quote in quotes if words(quote)]
     english = translations(text) if is_foreign(text) else None
     whole = [_told_apart(_term(text, after_verb=pointing is not None, english=english), text)]
     if arranged := _ARRANGING.match(text.lower()):
         whole.append(_term(text[arranged.end() :], named=True))
-    if len(path := _PATH.split(text)) > 1 and all(part[:1].isupper() and len(words(part)) <= STEP for part in path):
+    path = _PATH.split(text)
+    if len(path) > 1 and len(words(path[0])) <= STEP and all(part[:1].isupper() for part in path):
         whole += [_term(part, named=True) for part in reversed(path)]
     if filtered := _FILTERING.match(text) or _ONLY.match(text):
         whole.append(_term(text[filtered.end() :], named=True))
@@ -415,7 +418,7 @@ def _take_ordinal(text: str, quotes: list[str]) -> tuple[int | None, str]:
     following = words(text[match.end() :])
     if match.start() and text[match.start()].isupper() and not text.isupper() and not text.istitle():
         return None, text  # "the First layer height field" is called so
-    if match["digits"] and following and following[0] in FUNCTION_WORDS:
+    if match["digits"] and int(match["digits"]) > len(_ORDINALS) and following[:1] and following[0] in FUNCTION_WORDS:
         return None, text  # "the 26th in the calendar" is a date
     if not following or following[0] in ("name", "page", "class", "aid", "action", "time"):
         return None, text
@@ -504,7 +507,8 @@ def _anchor(name: str, inside: bool, english: Mapping[str, str] | None) -> Term:
     not begin the sentence."""
     term = _term(name, after_verb=inside, english=english)
     # Of another language all that is known says rather what sort of thing it is.
-    owned = words(name.partition("'s ")[2])  # "Anna's seat" is told by whose it is
+    possession = _POSSESSION.search(name)  # "Anna's seat" is told by whose it is
+    owned = words(possession[1]) if possession else []
     most = {**dict.fromkeys((*_ENTRIES, *(english or ())), ENTRY), **dict.fromkeys((*_TELLING, *owned), FUNCTION)}
     told = [
         weight if weight > 1.0 and word not in (*_TELLING, *owned) else min(weight, most.get(word, weight))
@@ -564,7 +568,8 @@ def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]
         and not (head & entries and head <= LEADING_VERBS | FUNCTION_WORDS | entries)
     ]
     if (match := _MARKING.match(lowered)) and match["thing"] not in _WHATEVER:
-        return [("of", text[match.start("value") :], text[match.start("thing") : match.end("thing")], "")]
+        thing = text[match.start("thing") : match.end("thing")]
+        readings.append(("of", text[match.start("value") :], thing, "shown"))
     if match := _EXPLAINING.match(lowered):
         readings.append(("of", "info", text[match.start("thing") : match.end("thing")], ""))
     # "remove the milk from the cart": the verb is what to do, its object the row to do it in.

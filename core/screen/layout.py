@@ -193,7 +193,7 @@ def _label_cost(control: Element, text: Element, unit: float) -> float:
     if control.kind == "field":
         if row and left:
             return horizontal if horizontal < 8 else far
-        return 1.5 + vertical if above and starts_together and vertical < LABEL_REACH else math.inf
+        return 0.5 + vertical if above and starts_together and vertical < LABEL_REACH else math.inf
     if control.text and control.kind not in _CONTROLS:  # a number after "Qty:" is a field, whatever it looks like
         return horizontal if row and left and horizontal < 3 and text.text.rstrip().endswith(":") else math.inf
     if control.kind == "checkbox":

@@ -96,7 +96,7 @@ _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
 
 @lru_cache(maxsize=1 << 14)
 def stem(word: str) -> str:
-    """The word without its English inflection: "saved", "saving" and "saves" become "sav"."""
+    """The word without its English inflection: "saved", "saving" and "saves" become "sav", "26th" becomes "26"."""
     if day := _DAY.fullmatch(word):
         return day[1]
     for pattern, american in _BRITISH:

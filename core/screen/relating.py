@@ -29,10 +29,11 @@ PEERS = 0.75  # what bears the name at least this well, compared with the best, 
 CHANGED = 0.5  # how near "edit" stands to what is to be changed: most things are changed by a click on themselves
 _DISCLOSING = frozenset(("chevron right", "chevron down", "caret right", "caret down"))
 """Icons of one thing, shown or hidden: what is in a folder of a tree."""
-APART = 0.15  # what stands no nearer to a thing hardly belongs to it; only what is done to it may stand anywhere
+APART = 0.15  # what stands no nearer to a thing hardly belongs to it; what is often done to things may stand anywhere
 WHOLE = 0.95  # what has this share of its words named is called so
 SCATTERED = 0.7  # what an anchor counts whose name stands word by word elsewhere
 RIVAL = 0.6  # what bears an anchor's name at least this well, compared with the best, may be the anchor
+TITLES = 3  # texts in a row from which they may be the titles of columns
 NAMED = 0.2  # what bears a name less well is no candidate
 
 
@@ -43,7 +44,7 @@ def related(
     bears the anchor's name or lies as asked to it."""
     wanted, found = shares_of(known, read.anchor).T
     anchors = np.sqrt(wanted) * np.maximum(found, 0.75 * wanted)
-    held = holds(known, read.anchor) | (found > WHOLE)
+    held = holds(known, read.anchor) | ((found > WHOLE) & (wanted >= FITTING))
     if held.any():  # "uploader.test.ts" is no "uploader.ts"
         anchors[~held] *= SCATTERED
     titles = np.array([read.deed != "" and element.id in known.menu_bar for element in known.elements])
@@ -100,7 +101,7 @@ def related(
         near[near < CHANGED] = 0.0
     owners = np.zeros(len(known.elements), bool)
     if read.side == "of" and not read.deed and near[bearing >= OWNED].max(initial=0.0) >= FITTING:
-        owners = (anchors >= 0.75 * anchors.max()) & (shares_of(known, read.head)[:, 0] < NAMING)
+        owners = (anchors >= PEERS * anchors.max()) & (shares_of(known, read.head)[:, 0] < NAMING)
     # The nearest of those that fit counts fully, however far away it is.
     nearest = near[named >= FITTING * named.max()].max()
     if nearest <= (APART if read.side == "of" and read.deed != "known" else 0.0):
@@ -124,8 +125,10 @@ def _name_cells(known: DescribedScreen, values: Values, anchors: np.ndarray) -> 
             continue
         for title in titles:
             box = known.text_boxes[title]
+            if sum(bool(e.text) and same_row(e.box, box) for e in known.elements) < TITLES:
+                continue
             below = [i for i in row if box.y2 <= known.elements[i].box.y1 and _in_column(known.elements[i].box, box)]
-            for i in below[:1]:
+            for i in (i for i in below[:1] if known.elements[i].kind != "checkbox"):
                 for feature in NAMING_FEATURES:
                     values[feature][i] = max(values[feature][i], BESIDE * values[feature][title])
                 values["lacks the name"][i] = 0.0
