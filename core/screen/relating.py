@@ -116,7 +116,8 @@ def related(
 
 
 def _name_cells(known: DescribedScreen, values: Values, anchors: np.ndarray) -> None:
-    """What is in the row of an anchor and in the column below a title that bears the name bears it too."""
+    """What is in the row of an anchor and in the column below a title that bears the name bears it too. Titles stand
+    in a row of several; a check box is called by its row alone."""
     bearing = bears_name(values)
     titles = np.flatnonzero((bearing >= PEERS * bearing.max()) & (bearing > FITTING))
     for j in anchors:
@@ -128,10 +129,12 @@ def _name_cells(known: DescribedScreen, values: Values, anchors: np.ndarray) -> 
             if sum(bool(e.text) and same_row(e.box, box) for e in known.elements) < TITLES:
                 continue
             below = [i for i in row if box.y2 <= known.elements[i].box.y1 and _in_column(known.elements[i].box, box)]
-            for i in (i for i in below[:1] if known.elements[i].kind != "checkbox"):
-                for feature in NAMING_FEATURES:
-                    values[feature][i] = max(values[feature][i], BESIDE * values[feature][title])
-                values["lacks the name"][i] = 0.0
+            if not below or known.elements[below[0]].kind == "checkbox":
+                continue
+            cell = below[0]
+            for feature in NAMING_FEATURES:
+                values[feature][cell] = max(values[feature][cell], BESIDE * values[feature][title])
+            values["lacks the name"][cell] = 0.0
 
 
 def _in_column(box: Box, title: Box) -> bool:
