@@ -19,7 +19,7 @@ CUDA = re.compile(r"nvidia-|cuda-|triton$")
 """What PyPI's PyTorch for Linux brings for GPUs, under NVIDIA's terms; everything works without it."""
 NEVER = re.compile(
     r"\b(?:AGPL|Affero|GPL|(?<!Lesser )(?<!Library )General Public License|SSPL|BUSL|Business Source|"
-    r"CC[- ]BY[- ](?:NC|ND)|non-?commercial|proprietary|other/proprietary)",
+    r"CC[- ]BY[- ](?:NC|ND)|non-?commercial|proprietary)",
     re.I,
 )
 """Licences that the project's users could not live with: they reach over to what they build, or forbid its sale."""
@@ -54,16 +54,17 @@ def installed(roots: list[Requirement]) -> dict[str, str]:
         if CUDA.match(name):
             continue
         try:
-            metadata = distribution(name).metadata
+            found = distribution(name)
         except PackageNotFoundError:
             continue  # for another system or Python
+        metadata = found.metadata
         classifiers = [line for line in metadata.get_all("Classifier") or [] if line.startswith("License ::")]
         # Whole licence texts name other licences: their first line says which it is.
         stated = [metadata.get("License-Expression"), (metadata.get("License") or "").partition("\n")[0], *classifiers]
         licences[name] = UNSTATED.get(name) or " | ".join(line for line in stated if line and line != "UNKNOWN")
         for extra in extras - {extra for other, extra in seen if other == name}:
             seen.add((name, extra))
-            for line in distribution(name).requires or []:
+            for line in found.requires or []:
                 needed = Requirement(line)
                 if needed.marker is None or needed.marker.evaluate({"extra": extra}):
                     waiting.append((needed, {""} | needed.extras))

@@ -158,7 +158,8 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
     holding = holds(known, term)
     values["both"][:] = np.maximum(values["both"], RUN * holding)
     values["phrase"][:] = shares[:, 1] ** 2 * np.clip((shares[:, 1] * known.counts - 1) / 2, 0.0, 1.0)
-    values["phrase"] *= [1.0 if _stands(listed, instruction.words) else DISORDERED for listed in known.words]
+    standing = np.array([_stands(listed, instruction.words) for listed in known.words])
+    values["phrase"][~standing] *= DISORDERED
     content = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > NAMING]
     marked = [word for word, weight in zip(term.words, term.weights, strict=True) if weight > 1.0]
     # "The recipe for the tart" asks for no recipes.
@@ -240,7 +241,7 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
         if does.max() >= DOES:
             values["lacks the deed"][:] = (1 - does / does.max()) * does.max() ** 0.5
     values["long"][holding] *= LINKED
-    values["part of a name"][:] = _part_of_a_name(known, instruction.words)
+    values["part of a name"][:] = _part_of_a_name(known, standing)
     if not deeds:
         values["under its title"][:] = _under_title(known, term, shares)
     if not deeds or term.whole or not instruction.relations:
@@ -256,10 +257,10 @@ def compare(known: DescribedScreen, size: Size, instruction: Instruction, term: 
     return values
 
 
-def _part_of_a_name(known: DescribedScreen, asked: tuple[str, ...]) -> np.ndarray:
+def _part_of_a_name(known: DescribedScreen, standing: np.ndarray) -> np.ndarray:
     """[elements], bool: whether an element's words are part of those of another, and these stand in the instruction."""
 
-    names = {name for listed in known.words if (name := tuple(listed)) and _stands(name, asked)}
+    names = {tuple(known.words[i]) for i in np.flatnonzero(standing) if known.words[i]}
     parts = {name for name in names if any(len(other) > len(name) and _stands(name, other) for other in names)}
     return np.array([tuple(listed) in parts for listed in known.words])
 

@@ -131,13 +131,10 @@ _LINK_TO = re.compile(r"(?:(?:[Oo]pen|[Vv]isit|[Uu]se|[Tt]ry) )?the link (?:to|f
 _FILTERING = re.compile(
     r"(?i:show|display|list|see|find)(?: me)?(?: only| just)[a-z -]{0,30}? "
     r"(?:with|that have|having|of|from|by|in|for|under)\s+"
-    r"(?:an? |the )?"
-)
-# "Print only the current page", "show only the seeding torrents": of a choice
-_ONLY = re.compile(
-    r"(?:show|display|list|see|print|export|include)(?: me)? (?:only|just) "
-    r"(?!(?:for|in|on|by|from|with|to)\b)(?:the |my )?(?=\S)",
-    re.I,
+    r"(?:an? |the )?|"
+    # "Print only the current page", "show only the seeding torrents": of a choice
+    r"(?i:(?:show|display|list|see|print|export|include)(?: me)? (?:only|just) "
+    r"(?!(?:for|in|on|by|from|with|to)\b)(?:the |my )?(?=\S))"
 )
 # "Choose Rename in the context menu": that is where menus are
 _IN_MENU = re.compile(
@@ -316,7 +313,7 @@ def read_instruction(text: str) -> Instruction:
     path = _PATH.split(text)
     if len(path) > 1 and len(words(path[0])) <= STEP and all(part[:1].isupper() for part in path):
         whole += [_term(part, named=True) for part in reversed(path)]
-    if filtered := _FILTERING.match(text) or _ONLY.match(text):
+    if filtered := _FILTERING.match(text):
         whole.append(_term(text[filtered.end() :], named=True))
     if spoken := _IN_LANGUAGE.match(text):
         whole.append(_term(spoken["name"], named=True))
@@ -511,7 +508,7 @@ def _anchor(name: str, inside: bool, english: Mapping[str, str] | None) -> Term:
     owned = words(possession[1]) if possession else []
     most = {**dict.fromkeys((*_ENTRIES, *(english or ())), ENTRY), **dict.fromkeys((*_TELLING, *owned), FUNCTION)}
     told = [
-        weight if weight > 1.0 and word not in (*_TELLING, *owned) else min(weight, most.get(word, weight))
+        weight if weight > 1.0 and word not in _TELLING else min(weight, most.get(word, weight))
         for word, weight in zip(term.words, term.weights, strict=True)
     ]
     return Term(term.words, tuple(told)) if max(told, default=0.0) > ENTRY else term
@@ -554,7 +551,7 @@ def _inside_a_name(text: str, at: int) -> bool:
 
 def _soft_readings(text: str, lowered: str) -> list[tuple[Side, str, str, Deed]]:
     """Readings as "something of the anchor"."""
-    if _FILTERING.match(text) or _ONLY.match(text):
+    if _FILTERING.match(text):
         return []
     if match := _SETTING.match(lowered):
         return [("near", text[match.start("value") :], text[match.start("thing") : match.end("thing")], "shown")]

@@ -109,6 +109,12 @@ def same_column(a: Box, b: Box) -> bool:
     return shared >= 0.5 * max(min(a.width, b.width), 1.0)
 
 
+def below_title(cell: Box, title: Box) -> bool:
+    """Whether a cell lies below the title of its column: both begin, end or are centred together."""
+    pairs = ((cell.x1, title.x1), (cell.x2, title.x2), (cell.center.x, title.center.x))
+    return title.y2 <= cell.y1 and min(abs(a - b) for a, b in pairs) < 0.5 * title.height
+
+
 @dataclass(frozen=True)
 class Label:
     """The text that names a control, and how surely it does, 0..1."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.geometry import Box, Size
+from core.geometry import Size
 from core.screen.comparing import (
     ANCHOR,
     BESIDE,
@@ -20,7 +20,7 @@ from core.screen.comparing import (
 )
 from core.screen.described import DescribedScreen
 from core.screen.instruction import Instruction, Relation, Side
-from core.screen.layout import of_same_entry, relation, same_row
+from core.screen.layout import below_title, of_same_entry, relation, same_row
 
 OWNED = 0.4  # how well something near a thing bears the target's name for the thing itself not to be meant
 ELSEWHERE = 0.5  # what a name counts that stands far from what it is to be done to
@@ -119,28 +119,25 @@ def _name_cells(known: DescribedScreen, values: Values, anchors: np.ndarray) -> 
     """What is in the row of an anchor and in the column below a title that bears the name bears it too. Titles stand
     in a row of several; a check box is called by its row alone."""
     bearing = bears_name(values)
-    titles = np.flatnonzero((bearing >= PEERS * bearing.max()) & (bearing > FITTING))
+    texts = [element.box for element in known.elements if element.text]
+    titles = [
+        title
+        for title in np.flatnonzero((bearing >= PEERS * bearing.max()) & (bearing > FITTING))
+        if sum(same_row(box, known.text_boxes[title]) for box in texts) >= TITLES
+    ]
     for j in anchors:
         row = [i for i, element in enumerate(known.elements) if i != j and same_row(element.box, known.text_boxes[j])]
         if not row or bearing[row].max() > NAMED:
             continue
         for title in titles:
             box = known.text_boxes[title]
-            if sum(bool(e.text) and same_row(e.box, box) for e in known.elements) < TITLES:
-                continue
-            below = [i for i in row if box.y2 <= known.elements[i].box.y1 and _in_column(known.elements[i].box, box)]
+            below = [i for i in row if below_title(known.elements[i].box, box)]
             if not below or known.elements[below[0]].kind == "checkbox":
                 continue
             cell = below[0]
             for feature in NAMING_FEATURES:
                 values[feature][cell] = max(values[feature][cell], BESIDE * values[feature][title])
             values["lacks the name"][cell] = 0.0
-
-
-def _in_column(box: Box, title: Box) -> bool:
-    """Whether a cell lies below the title of its column: both begin, end or are centred together."""
-    pairs = ((box.x1, title.x1), (box.x2, title.x2), (box.center.x, title.center.x))
-    return min(abs(a - b) for a, b in pairs) < 0.5 * title.height
 
 
 def _on_the_panel(
